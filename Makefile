@@ -1,0 +1,123 @@
+# raia: `make demo` and `make test` do all that is needed on a Debian machine.
+LUA       = lua5.4
+CC        = cc
+CFLAGS    = -O2 -g
+WARNINGS  = -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
+            -Wstrict-prototypes -Wmissing-prototypes -Wvla
+PREFIX    = /usr/local
+BUILD     = build
+DEFINES   = -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -D_DARWIN_C_SOURCE
+
+SOURCES   = $(wildcard src/*.c)
+OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/%.o)
+CORE      = $(BUILD)/raia/core.so
+LUA_FILES = $(wildcard lua/raia/*.lua lua/raia/*/*.lua)
+
+FLAGS     = $$(pkg-config --cflags lua5.4 libcurl) $(DEFINES) $(WARNINGS)
+LIBS      = $$(pkg-config --libs libcurl) -lm -lpthread
+SHARED    = $$(test $$(uname) = Darwin && \
+            echo -bundle -undefined dynamic_lookup || echo -shared)
+
+RUN_PACKAGES   = gcc libc6-dev pkg-config lua5.4 liblua5.4-dev \
+                 libcurl4-openssl-dev lua-cjson lua-http lua-argparse
+TEST_PACKAGES  = $(RUN_PACKAGES) lua-busted lua-socket luarocks openssl procps
+CHECK_PACKAGES = $(TEST_PACKAGES) clang clang-format clang-tidy cppcheck \
+                 lua-check
+
+# The module as it was built here, found before one that is installed.
+HERE = LUA_PATH_5_4="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" \
+       LUA_CPATH_5_4="$(CURDIR)/$(BUILD)/?.so;;"
+BUSTED = $(LUA) -e 'require "busted.runner" {standalone = false}' /dev/null \
+         -o spec/support/output.lua
+SPECS  = spec
+
+# Installs those of the Debian packages $(1) that are missing, if any.
+install_missing = @command -v apt-get >/dev/null || exit 0; \
+  missing=$$(for p in $(1); do \
+    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' \
+      || echo $$p; done); \
+  test -z "$$missing" && exit 0; \
+  echo "Installing what is missing:" $$missing; \
+  test $$(id -u) = 0 && sudo= || sudo=sudo; \
+  $$sudo apt-get -qq update && \
+  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+    --no-install-recommends $$missing >/dev/null
+
+all: $(CORE)
+
+help:
+	@echo "make           build the module into $(BUILD)/"
+	@echo "make demo      hold a conversation with a local raia, or with the real one"
+	@echo "               when RAIA_AGENT_SECRET_KEY is set"
+	@echo "make test      run the specs (SPECS=spec/one_spec.lua for one file)"
+	@echo "make check     compiler warnings, linters and formatting"
+	@echo "make asan      the specs under AddressSanitizer and UBSan"
+	@echo "make valgrind  the specs under valgrind"
+	@echo "make install   PREFIX=$(PREFIX) DESTDIR=; make uninstall undoes it"
+	@echo "make clean     remove what was built"
+
+demo:
+	$(call install_missing,$(RUN_PACKAGES))
+	@$(MAKE) -s all
+	@if test -n "$$RAIA_AGENT_SECRET_KEY"; then \
+	  echo "RAIA_AGENT_SECRET_KEY is set: talking to the real service." && \
+	  $(HERE) $(LUA) examples/quickstart.lua; \
+	else \
+	  echo "Talking to a local raia (set RAIA_AGENT_SECRET_KEY for the real one)." && \
+	  $(HERE) $(LUA) lua/raia/sandbox/main.lua -- $(LUA) examples/quickstart.lua; \
+	fi
+
+test:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s all
+	@$(HERE) $(BUSTED) $(SPECS)
+
+check:
+	$(call install_missing,$(CHECK_PACKAGES))
+	@for cc in gcc clang; do echo "$$cc -Werror" && \
+	  $(MAKE) -s -B BUILD=$(BUILD)/$$cc CC=$$cc CFLAGS="-O2 -Werror" all || exit 1; done
+	clang-format --dry-run -Werror src/*.[ch]
+	clang-tidy --quiet src/*.c -- $(FLAGS) 2>/dev/null
+	cppcheck --quiet --error-exitcode=1 --std=c99 --enable=warning,style,performance,portability \
+	  --inline-suppr --suppressions-list=.cppcheck -D__linux__ src
+	luacheck --quiet lua spec examples
+	@$(MAKE) -s test SPECS=spec/meta_spec.lua
+
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+asan:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s BUILD=build/asan CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer" all
+	@RAIA_SLOW=asan LSAN_OPTIONS=suppressions=$(CURDIR)/.lsan:print_suppressions=0 \
+	  LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	  $(subst $(BUILD)/?.so,build/asan/?.so,$(HERE)) $(BUSTED) $(SPECS)
+
+valgrind:
+	$(call install_missing,$(TEST_PACKAGES) valgrind)
+	@$(MAKE) -s all
+	@RAIA_SLOW=valgrind $(HERE) valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
+	  --error-exitcode=9 --suppressions=.valgrind $(BUSTED) $(SPECS)
+
+LUA_DIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
+C_DIR   = $(DESTDIR)$(PREFIX)/lib/lua/5.4
+BIN_DIR = $(DESTDIR)$(PREFIX)/bin
+install: all
+	for f in $(LUA_FILES:lua/%=%); do install -D -m 644 lua/$$f $(LUA_DIR)/$$f || exit 1; done
+	install -D -m 755 $(CORE) $(C_DIR)/raia/core.so
+	install -D -m 755 lua/raia/sandbox/main.lua $(BIN_DIR)/raia-sandbox
+
+uninstall:
+	rm -rf $(LUA_DIR)/raia $(C_DIR)/raia $(BIN_DIR)/raia-sandbox
+
+clean:
+	rm -rf build
+
+$(CORE): $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(SHARED) -o $@ $(OBJECTS) $(LIBS)
+
+$(BUILD)/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
+
+-include $(OBJECTS:.o=.d)
+.PHONY: all help demo test check asan valgrind install uninstall clean

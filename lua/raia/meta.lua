@@ -1,0 +1,288 @@
+---@meta raia
+-- The reference of every public name, as LuaCATS annotations. It is for people and for language
+-- servers; nothing loads it. Times are in seconds, sizes in bytes, lengths of texts in characters.
+--
+-- Failure comes in three kinds. A mistake in the program (a wrong type of argument, an unknown
+-- option, a bad URL, no key) raises an error that names the argument. What the outside world does
+-- comes back as `nil, message, err`. Running out of memory is Lua's own error.
+
+---@class raia
+---@field _VERSION string "raia " and the version
+---@field null lightuserdata JSON's null, the same value as `cjson.null`
+local raia = {}
+
+---What a client is made of. Every field is optional; for those with an environment variable, the
+---option wins, and an empty variable counts as unset.
+---@class raia.ClientOptions
+---@field secret_key? string the agent's key; else `RAIA_AGENT_SECRET_KEY`; without one, raises
+---@field region? "us"|"eu" else `RAIA_REGION`, else "us"; not together with base_url
+---@field base_url? string https, or http to this machine, with a path prefix if wanted; no user,
+---query or fragment; else `RAIA_BASE_URL`, else what the region says
+---@field timeout? number seconds for one attempt, from 0.001; default 60, and 300 for `send`
+---@field connect_timeout? number seconds for name, connection and TLS of an attempt; default 10
+---@field max_retries? integer attempts after the first, 0 to 100; default 2
+---@field max_response_bytes? integer bytes of a reply, unpacked; default 32 MiB
+---@field headers? table<string, string> sent with every request; not those that raia sets itself
+---@field user_agent? string default "raia-lua/" and the version
+---@field proxy? string URL of a proxy, "" for none; default what `HTTPS_PROXY` and `NO_PROXY` say,
+---and none for a base_url on this machine
+---@field ca_file? string PEM file of the certificates to trust; default the system's
+---@field allow_insecure? boolean lets http go beyond this machine, and everybody on the way read
+---the key; default false
+---@field on_event? fun(event: raia.Event) called once for each attempt that has ended by itself;
+---it can't yield; an error in it ends its request, whose wait raises it
+
+---@class raia.Event
+---@field method string
+---@field path string
+---@field status? integer of HTTP, when there was a reply
+---@field elapsed number seconds the attempt took
+---@field attempt integer 1 for the first
+---@field kind? raia.Kind when it failed
+
+---Makes a client. It holds its connections until it is closed or collected. With the environment
+---variable `RAIA_LOG` set to `info` (a line an attempt) or `debug` (libcurl's own account, too) it
+---tells on standard error what it does, without the key and without texts.
+---@param options? raia.ClientOptions
+---@return raia.Client
+function raia.client(options) end
+
+---A copy of an object's fields as they came from the server, with JSON null as `raia.null`.
+---@param object raia.Conversation|raia.Message
+---@return table
+function raia.totable(object) end
+
+---`invalid`: the data cannot be what the API takes, nothing was sent; `connection`: none, or it
+---broke; `timeout`; `tls`: no connection that can be trusted; `http`: the server answered with
+---another status than 2xx; `decode`: its answer is not what the API gives; `too_large`: its answer
+---is larger than `max_response_bytes`; `cancelled`; `closed`: the client is.
+---@alias raia.Kind
+---| "invalid" | "connection" | "timeout" | "tls" | "http" | "decode" | "too_large" | "cancelled"
+---| "closed"
+
+---The third value of a call that failed. `tostring` gives its message.
+---@class raia.Error
+---@field kind raia.Kind
+---@field message string what happened, to which call, and what to do
+---@field status? integer of HTTP, when kind is "http"
+---@field code? string the server's name for the error, as INVALID_CREDENTIALS
+---@field details? table what the server says besides
+---@field request_id? string the server's name for the request
+---@field sent "no"|"maybe" whether the server can have seen the request, and so acted on it
+---@field retryable boolean whether trying again may help and can do no harm
+---@field retry_after? number seconds that the server asks to wait; above 60 no retry is made
+---@field attempts integer how many were made
+---@field method string
+---@field path string without the query
+---@field body? string the first 1,024 bytes of the server's answer
+---@field field? string path of what is invalid, as in `customData.order.id`
+
+---Options of a single call.
+---@class raia.CallOptions
+---@field timeout? number seconds for one attempt; default the client's
+---@field max_retries? integer attempts after the first; default the client's
+---@field headers? table<string, string> added to the client's; the same name replaces
+---@field wait? boolean false: return a request at once instead of the results; default true
+
+---Options of `conversation:send`.
+---@class raia.SendOptions : raia.CallOptions
+---@field context? string what the agent should know, sent as the field `context`
+
+---@class raia.Client
+---@field conversations raia.Conversations
+local client = {}
+
+---A conversation by its id. Nothing is sent, so nothing but the id is known.
+---@param id string not empty, not "." or "..", at most 1,024 bytes
+---@return raia.Conversation
+function client:conversation(id) end
+
+---@class raia.RequestParts
+---@field body? table sent as JSON; not with GET
+---@field query? table<string, string|number|boolean>
+
+---Any endpoint this library has no name for.
+---@param method "GET"|"POST"|"PUT"|"PATCH"|"DELETE"
+---@param path string begins with "/", percent-encoded, without a query
+---@param parts? raia.RequestParts
+---@param options? raia.CallOptions
+---@return table|true|raia.Request|nil reply the decoded object or array; true without a body
+---@return string? message
+---@return raia.Error? err any kind
+function client:request(method, path, parts, options) end
+
+---Ends what is in flight with kind `closed`, closes the handles and wipes the key. Calls after it
+---fail with kind `closed`. The same happens when the client is collected or its `<close>` ends.
+function client:close() end
+
+---@class raia.Conversations
+local conversations = {}
+
+---Fields of POST /external/conversations/start. Other fields are sent as they are.
+---@class raia.StartFields
+---@field channel "email"|"sms"|"voice"
+---@field firstName string
+---@field lastName string
+---@field email? string required for email
+---@field emailSubject? string required for email
+---@field emailIntroduction? string required for email
+---@field phoneNumber? string E.164 with a leading "+"; required for sms and voice
+---@field smsIntroduction? string required for sms
+---@field firstMessage? string required for voice
+---@field context? string about the user
+---@field conversationContext? string about this conversation
+---@field source? string a label such as "webchat"
+---@field fkId? string a key of your own
+---@field fkUserId? string a key of your own
+---@field customData? table
+---@field resetConversation? boolean not for voice
+---@field includeSignatureInEmail? boolean
+---@field includeSignatureInSms? boolean
+
+---Starts a conversation by email, SMS or voice: POST /external/conversations/start. Never sent
+---twice. Of the conversation only the id is known until it is refreshed.
+---@param fields raia.StartFields
+---@param options? raia.CallOptions
+---@return raia.Conversation|raia.Request|nil conversation
+---@return string? message
+---@return raia.Error? err any kind; `invalid` names the field
+function conversations:start(fields, options) end
+
+---Fields of POST /external/conversations. Other fields are sent as they are.
+---@class raia.CreateFields
+---@field conversationUserId string
+---@field title? string at most 255 characters
+---@field context? string at most 256,000 characters
+---@field customData? table
+
+---Creates a conversation: POST /external/conversations. Never sent twice.
+---@param fields raia.CreateFields
+---@param options? raia.CallOptions
+---@return raia.Conversation|raia.Request|nil conversation
+---@return string? message
+---@return raia.Error? err any kind; `invalid` names the field
+function conversations:create(fields, options) end
+
+---Gets a conversation: GET /external/conversations/{id}.
+---@param id string as in `client:conversation`
+---@param options? raia.CallOptions
+---@return raia.Conversation|raia.Request|nil conversation
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function conversations:get(id, options) end
+
+---Deletes all of a user's conversations with this agent: DELETE /external/conversations.
+---@param conversationUserId string
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil deleted
+---@return string? message
+---@return raia.Error? err any kind
+function conversations:delete_all(conversationUserId, options) end
+
+---A conversation. Its fields can be read by their names on the wire, such as `title`; one that is
+---absent or null is nil, one that the API gains is there. `tostring` says which it is.
+---@class raia.Conversation
+---@field id string
+---@field conversationUserId? string
+---@field title? string
+---@field score? number
+---@field summary? string
+---@field threadId? string
+---@field metadata? table with `customData`
+---@field aiCallId? string
+local conversation = {}
+
+---@class raia.SendFields
+---@field message string
+---@field context? string
+
+---Sends the user's message and waits for the agent's answer, which can take many seconds:
+---POST /external/conversations/{id}/messages. Never sent twice.
+---@param message string|raia.SendFields
+---@param options? raia.SendOptions
+---@return raia.Message|raia.Request|nil answer
+---@return string? message
+---@return raia.Error? err any kind; when `err.sent` is "maybe", look at the messages first
+function conversation:send(message, options) end
+
+---The messages so far, the oldest first: GET /external/conversations/{id}/messages.
+---@param options? raia.CallOptions
+---@return raia.Message[]|raia.Request|nil messages
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function conversation:messages(options) end
+
+---Reads its fields again: GET /external/conversations/{id}.
+---@param options? raia.CallOptions
+---@return raia.Conversation|raia.Request|nil conversation the same one
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function conversation:refresh(options) end
+
+---A message. Its fields are read as those of a conversation; `tostring` gives its text.
+---@class raia.Message
+---@field id string
+---@field message? string
+---@field rawMessage? string
+---@field conversationId? string
+---@field senderRole? "conversation_user"|"assistant"|"manual_assistant"
+---@field conversationMessageId? string of an answer: the id of the question
+---@field source? string "api", "email", "sms" and others
+local message = {} -- luacheck: ignore
+
+---A call under way, from an option `wait = false`. It moves along whenever any call waits. One
+---that nobody holds any more is cancelled.
+---@class raia.Request
+local request = {}
+
+---Whether it has come to an end. Moves all that is in flight along, without waiting.
+---@return boolean
+function request:done() end
+
+---Waits for what the call would have returned, and returns it; each time the same.
+---@param seconds? number at most so long (then `nil, message`, and the request goes on); default
+---for ever
+---@return any
+---@return string? message
+---@return raia.Error? err
+function request:wait(seconds) end
+
+---What `wait(0)` returns.
+---@return any
+---@return string? message
+---@return raia.Error? err
+function request:result() end
+
+---Ends it with kind `cancelled`, unless it is done.
+---@return boolean cancelled
+function request:cancel() end
+
+---@class raia.sandbox
+local sandbox = {}
+
+---@class raia.SandboxOptions
+---@field port? integer 0, the default, picks a free one
+---@field key? string the key to ask for; default "sandbox"
+---@field delay? number seconds before each answer; default 0
+---@field agent? string a Lua file that returns `function(message, conversation) return text end`
+---@field outbox? string a file that emails, SMS and calls are added to; default none
+---@field tls_cert? string PEM file of a certificate, to serve https and HTTP/2; with tls_key
+---@field tls_key? string PEM file of its key
+---@field lua? string the Lua to run it with; default "lua5.4"
+
+---A local raia: a process of its own until it is closed, collected, or this process ends.
+---@class raia.Sandbox
+---@field base_url string
+---@field secret_key string
+local running = {}
+
+---Starts one (`require "raia.sandbox"`) and waits until it listens. Needs lua-http.
+---@param options? raia.SandboxOptions
+---@return raia.Sandbox? sandbox
+---@return string? message why it could not start
+function sandbox.start(options) end
+
+---Stops it.
+function running:close() end
+
+return raia

@@ -1,0 +1,87 @@
+-- Starts a sandbox as a process of its own: require "raia.sandbox".start { ... }.
+-- Needs nothing but Lua; lua-http is the other process's concern.
+
+local OPTIONS = { port = "number", key = "string", delay = "number", agent = "string",
+  outbox = "string", tls_cert = "string", tls_key = "string", lua = "string" }
+
+local HERE = debug.getinfo(1, "S").source:match("^@(.*)init%.lua$")
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function check(options)
+  for name, value in pairs(options) do
+    local expected = OPTIONS[name]
+    if not expected then
+      error(("raia.sandbox: unknown option '%s'"):format(tostring(name)), 3)
+    elseif type(value) ~= expected then
+      error(("raia.sandbox: option '%s' must be a %s, not a %s"):format(
+        name, expected, type(value)), 3)
+    elseif expected == "string" and (value == "" or value:find("%z")) then
+      error(("raia.sandbox: option '%s' must not be empty or hold a NUL"):format(name), 3)
+    end
+  end
+end
+
+-- The shell says its process id and becomes the sandbox. The key goes by the environment.
+local function command(options, key)
+  local path, cpath = HERE:gsub("raia[/\\]sandbox[/\\]$", "") .. "?.lua;;", ";;"
+  if _VERSION == "Lua 5.4" then path, cpath = package.path, package.cpath end
+  local words = {
+    "echo $$;",
+    "LUA_PATH_5_4=" .. quote(path), "LUA_CPATH_5_4=" .. quote(cpath),
+    "RAIA_SANDBOX_KEY=" .. quote(key),
+    "exec", quote(options.lua or "lua5.4"), quote(HERE .. "main.lua"), "--watched",
+    "--port", ("%.17g"):format(options.port or 0),
+    "--delay", ("%.17g"):format(options.delay or 0),
+    "--outbox", quote(options.outbox or "/dev/null"),
+  }
+  for _, name in ipairs { "agent", "tls_cert", "tls_key" } do
+    if options[name] then
+      words[#words + 1] = "--" .. name:gsub("_", "-")
+      words[#words + 1] = quote(options[name])
+    end
+  end
+  words[#words + 1] = "</dev/null"
+  return table.concat(words, " ")
+end
+
+local Sandbox = {}
+Sandbox.__index = Sandbox
+Sandbox.__name = "raia.sandbox"
+
+-- The process ends by itself when nobody holds the other end of its pipe, but a process that was
+-- started meanwhile may have inherited that end, and an agent may be busy: so it is ended.
+function Sandbox:close()
+  local pipe = self.pipe
+  self.pipe = nil
+  if pipe then
+    os.execute("kill -9 " .. self.pid .. " 2>/dev/null")
+    pipe:close()
+  end
+end
+
+Sandbox.__gc = Sandbox.close
+Sandbox.__close = Sandbox.close
+
+function Sandbox:__tostring()
+  return ("raia.sandbox: %s%s"):format(self.base_url, self.pipe and "" or " (closed)")
+end
+
+local function start(options)
+  options = options or {}
+  check(options)
+  local key = options.key or os.getenv("RAIA_SANDBOX_KEY") or "sandbox"
+  local pipe, problem = io.popen(command(options, key), "r")
+  if not pipe then return nil, problem end
+  local pid, line = pipe:read("*l"), pipe:read("*l")
+  local url = line and line:match("^raia%-sandbox: listening on (%S+)$")
+  if not url then
+    pipe:close()
+    return nil, line or "the sandbox did not start: see standard error"
+  end
+  return setmetatable({ pipe = pipe, pid = pid, base_url = url, secret_key = key }, Sandbox)
+end
+
+return { start = start }

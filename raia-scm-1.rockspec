@@ -1,0 +1,56 @@
+rockspec_format = "3.0"
+package = "raia"
+version = "scm-1"
+source = { url = "git+https://github.com/raia-lua/raia.git" }
+description = {
+  summary = "A client for the conversations API of the raia platform",
+  detailed = [[
+Talks to AI agents on the raia platform: starts conversations by email, SMS, voice or API, sends
+messages and waits for the agent's answers, reads histories and deletes them. Written in C on
+libcurl and lua-cjson. A local raia for development, raia-sandbox, comes with it; it needs the
+rocks http and argparse.]],
+  license = "MIT",
+}
+dependencies = { "lua ~> 5.4", "lua-cjson" }
+external_dependencies = { CURL = { library = "curl" } }
+build = {
+  type = "builtin",
+  modules = {
+    ["raia.core"] = {
+      sources = {
+        "src/buffer.c",
+        "src/call.c",
+        "src/client.c",
+        "src/conversation.c",
+        "src/engine.c",
+        "src/error.c",
+        "src/events.c",
+        "src/json.c",
+        "src/log.c",
+        "src/message.c",
+        "src/module.c",
+        "src/operations.c",
+        "src/options.c",
+        "src/origin.c",
+        "src/path.c",
+        "src/pool.c",
+        "src/reply.c",
+        "src/request.c",
+        "src/retry.c",
+        "src/schema.c",
+        "src/transfer.c",
+      },
+      defines = { "_DEFAULT_SOURCE" },
+      libraries = { "curl", "m", "pthread" },
+      incdirs = { "$(CURL_INCDIR)" },
+      libdirs = { "$(CURL_LIBDIR)" },
+    },
+    raia = "lua/raia/init.lua",
+    ["raia.meta"] = "lua/raia/meta.lua",
+    ["raia.sandbox"] = "lua/raia/sandbox/init.lua",
+    ["raia.sandbox.main"] = "lua/raia/sandbox/main.lua",
+    ["raia.sandbox.server"] = "lua/raia/sandbox/server.lua",
+    ["raia.sandbox.store"] = "lua/raia/sandbox/store.lua",
+  },
+  install = { bin = { ["raia-sandbox"] = "lua/raia/sandbox/main.lua" } },
+}

@@ -1,0 +1,36 @@
+-- Runs a command for a spec, with the module under test found by its children.
+local function quote(text)
+  return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
+end
+
+-- Runs `command` by the shell with `environment` added (false: taken away) and `input` on its
+-- standard input. Gives all it wrote, both streams, and its exit status.
+local function run(command, environment, input)
+  local words = { "env" }
+  for name, value in pairs(environment or {}) do
+    if value == false then
+      table.insert(words, 2, "-u " .. name)
+    else
+      words[#words + 1] = quote(name .. "=" .. value)
+    end
+  end
+  words[#words + 1] = quote("LUA_PATH_5_4=" .. package.path)
+  words[#words + 1] = quote("LUA_CPATH_5_4=" .. package.cpath)
+  local from = os.tmpname()
+  local file = assert(io.open(from, "w"))
+  file:write(input or "")
+  file:close()
+  local line = ("%s sh -c %s < %s 2>&1"):format(table.concat(words, " "), quote(command), from)
+  local pipe = assert(io.popen(line, "r"))
+  local output = pipe:read("a")
+  local _, _, status = pipe:close()
+  os.remove(from)
+  return output, status
+end
+
+-- The environment in which a program finds `sandbox`.
+local function of_sandbox(sandbox)
+  return { RAIA_BASE_URL = sandbox.base_url, RAIA_AGENT_SECRET_KEY = sandbox.secret_key }
+end
+
+return { run = run, quote = quote, of_sandbox = of_sandbox }

@@ -1,0 +1,141 @@
+-- Starts the fault server as a process of its own and reads its log.
+-- server.start([[local connection, index = ... ; ...]], { tls = { cert =, key =, version = } })
+
+local cjson = require("cjson").new()
+local socket = require "cqueues.socket"
+
+local directory = debug.getinfo(1, "S").source:match("^@(.*)server%.lua$")
+
+local Server = {}
+Server.__index = Server
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function write_temporary(text)
+  local path = os.tmpname()
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(text))
+  return path
+end
+
+local function start(source, options)
+  assert(load(source, "=script", "t"))
+  local tls = options and options.tls
+  local script_path, log_path = write_temporary(source), write_temporary("")
+  -- LD_PRELOAD may hold a sanitizer, meant for the process under test.
+  local words = {
+    "exec env -u LD_PRELOAD",
+    quote("LUA_PATH_5_4=" .. package.path),
+    quote("LUA_CPATH_5_4=" .. package.cpath),
+    "lua5.4", quote(directory .. "fault_server.lua"), quote(script_path), quote(log_path),
+  }
+  if tls then
+    words[#words + 1] = ("--tls %s %s %s"):format(quote(tls.cert), quote(tls.key),
+      tls.version or "")
+  end
+  -- An open connection of the client, if inherited, would outlive the client's own closing.
+  for descriptor = 3, 9 do words[#words + 1] = descriptor .. "<&-" end
+  local process = assert(io.popen(table.concat(words, " "), "r"))
+  local port, control_port = process:read("n", "n")
+  -- Both sides have the files open or read by now: nothing is left behind, however we end.
+  local log = assert(io.open(log_path, "rb"))
+  os.remove(script_path)
+  os.remove(log_path)
+  if not control_port then
+    log:close()
+    process:close()
+    error("the fault server did not start", 2)
+  end
+  return setmetatable({
+    port = port,
+    base_url = (tls and "https://localhost:" or "http://127.0.0.1:") .. port,
+    process = process, control_port = control_port, log = log, records = {},
+  }, Server)
+end
+
+-- Waits until the server has logged all that had reached it before the call.
+local function settle(self)
+  local stream = socket.connect("127.0.0.1", self.control_port)
+  stream:onerror(function(_, _, why) return why end)
+  stream:settimeout(10)
+  local ok = stream:connect()
+  local _, why = stream:xread(1)
+  stream:close()
+  assert(ok and not why, "the fault server has died or hangs")
+end
+
+local integers = { "accepted", "connection", "n" }
+
+local function read_log(self)
+  self.log:seek("cur", 0) -- clears the end of file
+  for line in self.log:lines() do
+    local record = cjson.decode(line)
+    for _, name in ipairs(integers) do record[name] = math.tointeger(record[name]) end
+    self.records[#self.records + 1] = record
+  end
+end
+
+local function select_records(self, wanted)
+  if not self.closed then
+    settle(self)
+    read_log(self)
+  end
+  local found = {}
+  for _, record in ipairs(self.records) do
+    if wanted(record) then found[#found + 1] = record end
+  end
+  return found
+end
+
+-- The whole requests the server has read, in their order.
+function Server:requests()
+  return select_records(self, function(record) return record.n end)
+end
+
+-- Requests of which only a part was read, or came.
+function Server:partials()
+  return select_records(self, function(record) return record.partial end)
+end
+
+-- What the script gave to connection:note(), with the connection's index.
+function Server:notes()
+  return select_records(self, function(record) return record.note ~= nil end)
+end
+
+-- The number of connections accepted.
+function Server:connections()
+  return #select_records(self, function(record) return record.accepted end)
+end
+
+-- Ends the server. What it had logged can still be asked for.
+function Server:close()
+  if self.closed then return end
+  self.closed = true
+  if io.type(self.process) == "file" then self.process:close() end
+  if io.type(self.log) == "file" then
+    read_log(self)
+    self.log:close()
+  end
+end
+
+Server.__gc = Server.close
+Server.__close = Server.close
+
+local next_port
+
+-- A port on which nothing listens, below those the system gives out by itself.
+local function free_port()
+  next_port = next_port or math.random(20000, 29999)
+  while true do
+    next_port = next_port < 29999 and next_port + 1 or 20000
+    local listener = socket.listen("127.0.0.1", next_port)
+    listener:onerror(function(_, _, why) return why end)
+    local free = listener:listen()
+    listener:close()
+    if free then return next_port end
+  end
+end
+
+return { start = start, free_port = free_port, dead_port = free_port }

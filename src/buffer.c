@@ -1,0 +1,49 @@
+/* Bytes with a cap: a growing buffer that refuses to pass its limit. */
+#include "buffer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void raia_buffer_init(struct raia_buffer *b, size_t limit) {
+  memset(b, 0, sizeof *b);
+  b->limit = limit;
+}
+
+static int grow(struct raia_buffer *b, size_t capacity) {
+  char *data = realloc(b->data, capacity);
+  if (data == NULL)
+    return 0;
+  b->data = data;
+  b->capacity = capacity;
+  return 1;
+}
+
+void raia_buffer_expect(struct raia_buffer *b, size_t total) {
+  if (total > b->limit)
+    total = b->limit;
+  if (total > b->capacity)
+    (void)grow(b, total);
+}
+
+enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
+                                    size_t n) {
+  if (n > b->limit - b->length)
+    return RAIA_OVER_LIMIT;
+  if (n > b->capacity - b->length) {
+    size_t capacity = b->capacity < 512 ? 512 : b->capacity;
+    while (capacity - b->length < n)
+      capacity += capacity / 2;
+    if (capacity > b->limit)
+      capacity = b->limit;
+    if (!grow(b, capacity))
+      return RAIA_NO_ROOM;
+  }
+  memcpy(b->data + b->length, bytes, n);
+  b->length += n;
+  return RAIA_APPENDED;
+}
+
+void raia_buffer_free(struct raia_buffer *b) {
+  free(b->data);
+  raia_buffer_init(b, b->limit);
+}

@@ -1,0 +1,27 @@
+/* Bytes with a cap: a growing buffer that refuses to pass its limit. */
+#ifndef RAIA_BUFFER_H
+#define RAIA_BUFFER_H
+
+#include <stddef.h>
+
+enum raia_append { RAIA_APPENDED, RAIA_OVER_LIMIT, RAIA_NO_ROOM };
+
+struct raia_buffer {
+  char *data;
+  size_t length, capacity, limit;
+};
+
+void raia_buffer_init(struct raia_buffer *b, size_t limit);
+
+/* A hint that `total` bytes will come: makes room for them (at most the
+   limit) at once. Failing to is no error; append will say. */
+void raia_buffer_expect(struct raia_buffer *b, size_t total);
+
+/* Appends n bytes, or leaves the buffer as it was and says why not. */
+enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
+                                    size_t n);
+
+/* Frees the memory and keeps the limit: the buffer can be filled again. */
+void raia_buffer_free(struct raia_buffer *b);
+
+#endif

@@ -1,0 +1,135 @@
+/* Which sockets are ready: epoll where there is one, else poll. */
+#include "events.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#if defined(__linux__) && !defined(RAIA_POLL)
+
+#include <sys/epoll.h>
+
+struct raia_events {
+  int fd;
+};
+
+struct raia_events *raia_events_open(void) {
+  struct raia_events *set = malloc(sizeof *set);
+  if (set == NULL)
+    return NULL;
+  set->fd = epoll_create1(EPOLL_CLOEXEC);
+  if (set->fd < 0) {
+    free(set);
+    return NULL;
+  }
+  return set;
+}
+
+void raia_events_close(struct raia_events *set) {
+  if (set != NULL)
+    close(set->fd);
+  free(set);
+}
+
+bool raia_events_set(struct raia_events *set, int fd, int what) {
+  struct epoll_event event = {0};
+  event.data.fd = fd;
+  event.events = ((what & RAIA_READABLE) ? (unsigned)EPOLLIN : 0u) |
+                 ((what & RAIA_WRITABLE) ? (unsigned)EPOLLOUT : 0u);
+  if (what == 0) { /* it may be closed, and so gone, already */
+    (void)epoll_ctl(set->fd, EPOLL_CTL_DEL, fd, &event);
+    return true;
+  }
+  if (epoll_ctl(set->fd, EPOLL_CTL_MOD, fd, &event) == 0)
+    return true;
+  return errno == ENOENT && epoll_ctl(set->fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+int raia_events_wait(struct raia_events *set, int milliseconds,
+                     struct raia_event *out, int room) {
+  struct epoll_event ready[64];
+  int n = epoll_wait(set->fd, ready, room < 64 ? room : 64, milliseconds);
+  for (int i = 0; i < n; i++) {
+    out[i].fd = ready[i].data.fd;
+    out[i].what = ((ready[i].events & EPOLLIN) ? RAIA_READABLE : 0) |
+                  ((ready[i].events & EPOLLOUT) ? RAIA_WRITABLE : 0);
+    if (ready[i].events & (EPOLLERR | EPOLLHUP)) /* reading will tell */
+      out[i].what |= RAIA_READABLE | RAIA_WRITABLE;
+  }
+  return n;
+}
+
+int raia_events_fd(const struct raia_events *set) { return set->fd; }
+
+#else
+
+#include <poll.h>
+
+struct raia_events {
+  struct pollfd *fds;
+  nfds_t length, capacity;
+};
+
+struct raia_events *raia_events_open(void) {
+  return calloc(1, sizeof(struct raia_events));
+}
+
+void raia_events_close(struct raia_events *set) {
+  if (set != NULL)
+    free(set->fds);
+  free(set);
+}
+
+bool raia_events_set(struct raia_events *set, int fd, int what) {
+  nfds_t i = 0;
+  while (i < set->length && set->fds[i].fd != fd)
+    i++;
+  if (what == 0) {
+    if (i < set->length)
+      set->fds[i] = set->fds[--set->length];
+    return true;
+  }
+  if (i == set->length) {
+    if (set->length == set->capacity) {
+      nfds_t capacity = set->capacity * 2 + 8;
+      struct pollfd *fds = realloc(set->fds, capacity * sizeof *fds);
+      if (fds == NULL)
+        return false;
+      set->fds = fds;
+      set->capacity = capacity;
+    }
+    set->length++;
+  }
+  set->fds[i].fd = fd;
+  set->fds[i].revents = 0;
+  set->fds[i].events = (short)(((what & RAIA_READABLE) ? POLLIN : 0) |
+                               ((what & RAIA_WRITABLE) ? POLLOUT : 0));
+  return true;
+}
+
+int raia_events_wait(struct raia_events *set, int milliseconds,
+                     struct raia_event *out, int room) {
+  int n = poll(set->fds, set->length, milliseconds);
+  if (n < 0)
+    return -1;
+  n = 0;
+  for (nfds_t i = 0; i < set->length && n < room; i++) {
+    short ready = set->fds[i].revents;
+    if (ready == 0)
+      continue;
+    out[n].fd = set->fds[i].fd;
+    out[n].what = ((ready & POLLIN) ? RAIA_READABLE : 0) |
+                  ((ready & POLLOUT) ? RAIA_WRITABLE : 0);
+    if (ready & (POLLERR | POLLHUP | POLLNVAL))
+      out[n].what |= RAIA_READABLE | RAIA_WRITABLE;
+    n++;
+  }
+  return n;
+}
+
+int raia_events_fd(const struct raia_events *set) {
+  (void)set;
+  return -1;
+}
+
+#endif

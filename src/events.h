@@ -1,0 +1,30 @@
+/* Which sockets are ready: epoll where there is one, else poll. */
+#ifndef RAIA_EVENTS_H
+#define RAIA_EVENTS_H
+
+#include <stdbool.h>
+
+enum { RAIA_READABLE = 1, RAIA_WRITABLE = 2 };
+
+struct raia_event {
+  int fd, what; /* what: RAIA_READABLE | RAIA_WRITABLE */
+};
+
+struct raia_events; /* a set of sockets */
+
+/* NULL when out of memory or of descriptors. */
+struct raia_events *raia_events_open(void);
+void raia_events_close(struct raia_events *set);
+
+/* Waits for `what` of `fd` from now on; 0 ends it. False when it can't. */
+bool raia_events_set(struct raia_events *set, int fd, int what);
+
+/* Waits up to `milliseconds` (negative: for ever) and fills in at most `room`
+   events. Returns how many, or -1 when a signal came first. */
+int raia_events_wait(struct raia_events *set, int milliseconds,
+                     struct raia_event *out, int room);
+
+/* A descriptor that is readable when the set has an event, or -1. */
+int raia_events_fd(const struct raia_events *set);
+
+#endif

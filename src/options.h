@@ -1,0 +1,32 @@
+/* Tables of options read by descriptors: a row an option. */
+#ifndef RAIA_OPTIONS_H
+#define RAIA_OPTIONS_H
+
+#include <lua.h>
+#include <stddef.h>
+
+enum raia_option_type {
+  RAIA_OPTION_STRING,  /* const char *; without NUL; the table holds it */
+  RAIA_OPTION_SECONDS, /* double */
+  RAIA_OPTION_COUNT,   /* long */
+  RAIA_OPTION_BOOLEAN, /* bool */
+  RAIA_OPTION_HEADERS, /* checked: a table of headers that may be sent */
+  RAIA_OPTION_TABLE,   /* checked, not stored */
+  RAIA_OPTION_FUNCTION,
+  RAIA_OPTION_ANY /* whoever uses it checks it */
+};
+
+struct raia_option {
+  const char *name;
+  enum raia_option_type type;
+  size_t offset;      /* of its place in `out` */
+  double least, most; /* of a number */
+};
+
+/* Reads the table that is argument `arg` (nil: no options) into *out, which
+   holds the defaults. Raises, naming the option, when one is unknown or not
+   what its row says. */
+void raia_options_read(lua_State *L, int arg, const struct raia_option *rows,
+                       void *out);
+
+#endif

@@ -1,0 +1,381 @@
+/* Where a client's requests go: base URL, key, headers, and handles to use
+   again. */
+#include "origin_curl.h"
+
+#include "log.h"
+#include "path.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char no_memory[] = "out of memory";
+static const char key_name[] = "Agent-Secret-Key";
+
+struct raia_header_list {
+  struct curl_slist *nodes;
+};
+
+struct raia_origin {
+  char *url, *key, *proxy, *ca_file;
+  char *prefix;  /* the base URL's path without a trailing slash */
+  CURLU *parsed; /* the base URL */
+  struct raia_header_list headers;
+  struct curl_slist content_type, expect; /* stand in front of headers */
+  struct raia_handle *idle;
+  long connect_timeout_ms;
+  bool loopback, verbose;
+};
+
+/* ---- headers ---- */
+
+/* Overwrites a string that may hold the key. */
+static void wipe(char *s) {
+  for (volatile char *c = s; c != NULL && *c != '\0'; c++)
+    *c = '*';
+}
+
+static void free_list(struct curl_slist *list) {
+  for (struct curl_slist *node = list; node != NULL; node = node->next)
+    wipe(node->data);
+  curl_slist_free_all(list);
+}
+
+static bool same_name(const char *line, const char *name, size_t length) {
+  return strncasecmp(line, name, length) == 0 &&
+         (line[length] == ':' || line[length] == ';');
+}
+
+static struct curl_slist *find(struct curl_slist *list, const char *name,
+                               size_t length) {
+  while (list != NULL && !same_name(list->data, name, length))
+    list = list->next;
+  return list;
+}
+
+static int append(struct raia_header_list *list, const char *line) {
+  struct curl_slist *nodes = curl_slist_append(list->nodes, line);
+  if (nodes != NULL)
+    list->nodes = nodes;
+  return nodes != NULL;
+}
+
+static int set(struct raia_header_list *list, const char *name,
+               const char *value) {
+  size_t length = strlen(name) + strlen(value) + 3;
+  char *line = malloc(length);
+  if (line == NULL)
+    return 0;
+  strcpy(line, name);
+  strcat(line, *value == '\0' ? ";" : ": "); /* libcurl's way to say empty */
+  strcat(line, value);
+  struct curl_slist *old = find(list->nodes, name, strlen(name));
+  int done = 0;
+  if (old == NULL) {
+    done = append(list, line);
+  } else {
+    struct raia_header_list one = {NULL};
+    done = append(&one, line);
+    if (done) {
+      char *data = old->data;
+      old->data = one.nodes->data;
+      one.nodes->data = data;
+      free_list(one.nodes);
+    }
+  }
+  wipe(line);
+  free(line);
+  return done;
+}
+
+const char *raia_header_bad(const char *name, size_t name_length,
+                            const char *value, size_t value_length) {
+  static const char *const reserved[] = {
+      key_name, "Host",       "Content-Length",   "Content-Type",
+      "Expect", "Connection", "Transfer-Encoding"};
+  if (name_length == 0 || strlen(name) != name_length)
+    return "has an empty name or one with NUL";
+  for (const char *c = name; *c != '\0'; c++)
+    if (!isalnum((unsigned char)*c) && strchr("!#$%&'*+-.^_`|~", *c) == NULL)
+      return "has a character in its name that no header name may have";
+  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+    if (strcasecmp(name, reserved[i]) == 0)
+      return "is set by raia itself";
+  for (size_t i = 0; i < value_length; i++)
+    if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 127)
+      return "has a control character (CR, LF, NUL, …) in its value";
+  return NULL;
+}
+
+int raia_origin_header(struct raia_origin *origin, const char *name,
+                       const char *value) {
+  return set(&origin->headers, name, value);
+}
+
+int raia_header_add(struct raia_header_list **list, const char *name,
+                    const char *value) {
+  if (*list == NULL)
+    *list = calloc(1, sizeof **list);
+  return *list != NULL && set(*list, name, value);
+}
+
+void raia_header_free(struct raia_header_list *list) {
+  if (list != NULL)
+    free_list(list->nodes);
+  free(list);
+}
+
+struct curl_slist *raia_origin_headers(struct raia_origin *origin,
+                                       struct raia_header_list *own,
+                                       bool body) {
+  origin->expect.next = origin->headers.nodes;
+  struct curl_slist *all =
+      body ? &origin->content_type : origin->headers.nodes;
+  if (own == NULL)
+    return all;
+  for (; all != NULL; all = all->next)
+    if (!find(own->nodes, all->data, strcspn(all->data, ":;")) &&
+        !append(own, all->data))
+      return NULL;
+  return own->nodes;
+}
+
+/* ---- the base URL ---- */
+
+static bool is_loopback(const char *host) {
+  struct in_addr address;
+  if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+    return true;
+  return inet_pton(AF_INET, host, &address) == 1 &&
+         (ntohl(address.s_addr) >> 24) == 127;
+}
+
+/* Sets o->parsed, loopback and prefix from `url`, or says what is wrong. */
+static const char *parse_base_url(struct raia_origin *o, const char *url,
+                                  bool allow_insecure) {
+  for (const char *c = url; *c != '\0'; c++)
+    if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 127)
+      return "holds a space, a control character or one beyond ASCII";
+  if (strpbrk(url, "?#@") != NULL)
+    return "must hold no user, password, query or fragment";
+  if (strncasecmp(url, "https://", 8) != 0 &&
+      strncasecmp(url, "http://", 7) != 0)
+    return "must begin with https:// (or http:// to this machine)";
+  o->parsed = curl_url();
+  if (o->parsed == NULL)
+    return no_memory;
+  CURLUcode code = curl_url_set(o->parsed, CURLUPART_URL, url, 0);
+  if (code != CURLUE_OK)
+    return code == CURLUE_OUT_OF_MEMORY ? no_memory : "is not a URL";
+  char *host = NULL, *path = NULL;
+  const char *wrong = NULL;
+  if (curl_url_get(o->parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+      *host == '\0')
+    wrong = "names no host";
+  else if (curl_url_get(o->parsed, CURLUPART_PATH, &path, 0) != CURLUE_OK)
+    wrong = no_memory;
+  if (wrong == NULL) {
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/')
+      path[--length] = '\0';
+    o->loopback = is_loopback(host);
+    if (tolower((unsigned char)url[4]) != 's' && !o->loopback &&
+        !allow_insecure)
+      wrong = "uses plain http to another machine, which shows the key to "
+              "all between: use https, or set allow_insecure";
+    else if (length > 0 && raia_path_bad(path, length) != NULL)
+      wrong = raia_path_bad(path, length);
+    else if ((o->prefix = strdup(path)) == NULL)
+      wrong = no_memory;
+  }
+  curl_free(host);
+  curl_free(path);
+  return wrong;
+}
+
+/* ---- handles ---- */
+
+static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
+                    void *origin) {
+  static const char marks[] = {'*', '<', '>'}; /* note, header in, out */
+  (void)easy;
+  if (type > CURLINFO_HEADER_OUT)
+    return 0;
+  while (size > 0) {
+    const char *end = memchr(data, '\n', size);
+    size_t line = end == NULL ? size : (size_t)(end - data) + 1;
+    raia_log_line(marks[type], data, line,
+                  ((struct raia_origin *)origin)->key);
+    data += line;
+    size -= line;
+  }
+  return 0;
+}
+
+/* A body comes from a read callback that cannot go back to its start. When a
+   kept connection dies before the reply, libcurl would else send a POST again
+   by itself; so it has to give up with CURLE_SEND_FAIL_REWIND. */
+static int on_seek(void *transfer, curl_off_t offset, int origin) {
+  (void)transfer;
+  (void)offset;
+  (void)origin;
+  return CURL_SEEKFUNC_FAIL;
+}
+
+/* A program that the host starts gets no connection of ours. */
+static int on_socket(void *origin, curl_socket_t fd, curlsocktype purpose) {
+  (void)origin;
+  (void)purpose;
+  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return CURL_SOCKOPT_OK;
+}
+
+static CURLcode set_up(struct raia_origin *o, CURL *easy) {
+  CURLcode code = CURLE_OK;
+#define SET(option, value)                                                    \
+  (code = code ? code : curl_easy_setopt(easy, option, value))
+  SET(CURLOPT_NOSIGNAL, 1L);
+  SET(CURLOPT_FOLLOWLOCATION, 0L);
+  SET(CURLOPT_SEEKFUNCTION, on_seek);
+  SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+#if LIBCURL_VERSION_NUM >= 0x075500
+  SET(CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+  SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+  SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is not waited for */
+#endif
+  SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  SET(CURLOPT_SSL_VERIFYPEER, 1L);
+  SET(CURLOPT_SSL_VERIFYHOST, 2L);
+  if (o->ca_file != NULL)
+    SET(CURLOPT_CAINFO, o->ca_file);
+  SET(CURLOPT_CONNECTTIMEOUT_MS, o->connect_timeout_ms);
+  SET(CURLOPT_BUFFERSIZE, 128L * 1024);
+  if (o->proxy != NULL)
+    SET(CURLOPT_PROXY, o->proxy);
+  else if (o->loopback) /* what stays on this machine needs none */
+    SET(CURLOPT_PROXY, "");
+  SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
+  SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+  SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  if (o->verbose) {
+    SET(CURLOPT_VERBOSE, 1L);
+    SET(CURLOPT_DEBUGFUNCTION, on_debug);
+    SET(CURLOPT_DEBUGDATA, o);
+  }
+#undef SET
+  return code;
+}
+
+static void free_handle(struct raia_handle *handle) {
+  curl_easy_cleanup(handle->easy);
+  curl_url_cleanup(handle->url);
+  free(handle);
+}
+
+struct raia_handle *raia_origin_take(struct raia_origin *o) {
+  struct raia_handle *handle = o->idle;
+  if (handle != NULL) {
+    o->idle = handle->next;
+    return handle;
+  }
+  handle = calloc(1, sizeof *handle);
+  if (handle == NULL)
+    return NULL;
+  handle->easy = curl_easy_init();
+  handle->url = curl_url_dup(o->parsed);
+  if (handle->easy == NULL || handle->url == NULL ||
+      set_up(o, handle->easy) != CURLE_OK ||
+      curl_easy_setopt(handle->easy, CURLOPT_CURLU, handle->url)) {
+    free_handle(handle);
+    return NULL;
+  }
+  return handle;
+}
+
+void raia_origin_give(struct raia_origin *o, struct raia_handle *handle) {
+  handle->next = o->idle;
+  o->idle = handle;
+}
+
+bool raia_origin_aim(struct raia_origin *o, struct raia_handle *handle,
+                     const char *path, const char *query) {
+  size_t prefix = strlen(o->prefix), rest = strlen(path) + 1;
+  char *whole = malloc(prefix + rest);
+  if (whole == NULL)
+    return false;
+  memcpy(whole, o->prefix, prefix);
+  memcpy(whole + prefix, path, rest);
+  CURLUcode code = curl_url_set(handle->url, CURLUPART_PATH, whole, 0);
+  free(whole);
+  return code == CURLUE_OK &&
+         curl_url_set(handle->url, CURLUPART_QUERY, query, 0) == CURLUE_OK;
+}
+
+/* ---- the whole ---- */
+
+static char *copy(const char *s, const char **wrong) {
+  char *copied = s == NULL ? NULL : strdup(s);
+  if (s != NULL && copied == NULL)
+    *wrong = no_memory;
+  return copied;
+}
+
+const char *raia_origin_open(struct raia_origin **out,
+                             const struct raia_origin_options *options) {
+  struct raia_origin *o = *out = calloc(1, sizeof *o);
+  if (o == NULL)
+    return no_memory;
+  o->verbose = options->verbose;
+  o->connect_timeout_ms = (long)(options->connect_timeout * 1000);
+  static char content_type[] = "Content-Type: application/json";
+  static char expect[] = "Expect:"; /* do not ask before sending a body */
+  o->content_type = (struct curl_slist){content_type, &o->expect};
+  o->expect = (struct curl_slist){expect, NULL};
+  const char *wrong =
+      parse_base_url(o, options->base_url, options->allow_insecure);
+  if (wrong == NULL) {
+    o->url = copy(options->base_url, &wrong);
+    o->key = copy(options->secret_key, &wrong);
+    o->proxy = copy(options->proxy, &wrong);
+    o->ca_file = copy(options->ca_file, &wrong);
+  }
+  if (wrong == NULL && !(set(&o->headers, key_name, options->secret_key) &&
+                         set(&o->headers, "Accept", "application/json") &&
+                         set(&o->headers, "User-Agent", options->user_agent)))
+    wrong = no_memory;
+  if (wrong != NULL) {
+    raia_origin_close(o);
+    *out = NULL;
+    return wrong;
+  }
+  for (size_t n = strlen(o->url); o->url[n - 1] == '/'; n--)
+    o->url[n - 1] = '\0';
+  return NULL;
+}
+
+void raia_origin_close(struct raia_origin *o) {
+  if (o == NULL)
+    return;
+  while (o->idle != NULL) {
+    struct raia_handle *handle = o->idle;
+    o->idle = handle->next;
+    free_handle(handle);
+  }
+  free_list(o->headers.nodes);
+  curl_url_cleanup(o->parsed);
+  wipe(o->key);
+  free(o->key);
+  free(o->url);
+  free(o->proxy);
+  free(o->ca_file);
+  free(o->prefix);
+  free(o);
+}
+
+const char *raia_origin_url(const struct raia_origin *o) { return o->url; }

@@ -1,0 +1,47 @@
+/* Where a client's requests go: base URL, key, headers, and handles to use
+   again. */
+#ifndef RAIA_ORIGIN_H
+#define RAIA_ORIGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What one is made of. The strings are the caller's and are copied. */
+struct raia_origin_options {
+  const char *base_url;   /* required */
+  const char *secret_key; /* required */
+  const char *user_agent; /* required */
+  const char *proxy;      /* NULL: as the environment says; "": none */
+  const char *ca_file;    /* NULL: the system's */
+  double connect_timeout; /* seconds */
+  bool allow_insecure;
+  bool verbose; /* libcurl's own account on stderr, the key masked */
+};
+
+struct raia_origin;
+struct raia_header_list;
+
+/* Makes one into *out, or returns what is wrong with the options ("out of
+   memory" last of all) and leaves *out NULL. */
+const char *raia_origin_open(struct raia_origin **out,
+                             const struct raia_origin_options *options);
+
+/* Frees it and wipes the key. No transfer may be using it. NULL is fine. */
+void raia_origin_close(struct raia_origin *origin);
+
+/* The base URL as it was checked, without a trailing slash. */
+const char *raia_origin_url(const struct raia_origin *origin);
+
+/* NULL when the header may be sent, else why not. */
+const char *raia_header_bad(const char *name, size_t name_length,
+                            const char *value, size_t value_length);
+
+/* Adds a header to all requests to come (it replaces one of that name), or to
+   `list`, which begins as NULL and is one call's own. 0 when out of memory. */
+int raia_origin_header(struct raia_origin *origin, const char *name,
+                       const char *value);
+int raia_header_add(struct raia_header_list **list, const char *name,
+                    const char *value);
+void raia_header_free(struct raia_header_list *list);
+
+#endif

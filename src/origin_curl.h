@@ -1,0 +1,32 @@
+/* What origin lends to transfer: handles of libcurl, ready for a request. */
+#ifndef RAIA_ORIGIN_CURL_H
+#define RAIA_ORIGIN_CURL_H
+
+#include "origin.h"
+
+#include <curl/curl.h>
+
+struct raia_handle {
+  CURL *easy;
+  CURLU *url;
+  struct raia_handle *next;
+};
+
+/* A handle with all that a client's requests share set on it, or NULL when
+   out of memory. */
+struct raia_handle *raia_origin_take(struct raia_origin *origin);
+
+/* Gives one back, to be taken again. */
+void raia_origin_give(struct raia_origin *origin, struct raia_handle *handle);
+
+/* Aims the handle at `path` and `query` (or NULL) under the base URL. */
+bool raia_origin_aim(struct raia_origin *origin, struct raia_handle *handle,
+                     const char *path, const char *query);
+
+/* The header list of a request. It is the origin's or, where there is one,
+   part of `own`; NULL when out of memory. */
+struct curl_slist *raia_origin_headers(struct raia_origin *origin,
+                                       struct raia_header_list *own,
+                                       bool body);
+
+#endif

@@ -1,0 +1,142 @@
+/* What a finished request is worth: values, or nil, message, err. */
+#include "reply.h"
+
+#include "conversation.h"
+#include "error.h"
+#include "json.h"
+#include "message.h"
+
+#include <lauxlib.h>
+#include <string.h>
+#include <strings.h>
+
+static bool is_json(const struct raia_transfer *t) {
+  for (const char *s = t->content_type; *s != '\0'; s++)
+    if (strncasecmp(s, "json", 4) == 0)
+      return true;
+  return t->content_type[0] == '\0';
+}
+
+static int fail(lua_State *L, struct raia_request *request, const char *why) {
+  struct raia_failure failure = {.why = why};
+  request->transfer.outcome.kind = RAIA_DECODE;
+  return raia_error_push(L, request, &failure);
+}
+
+/* Whether field `name` of the table at the top is a string. */
+static bool has_string(lua_State *L, const char *name) {
+  bool has = lua_getfield(L, -1, name) == LUA_TSTRING;
+  lua_pop(L, 1);
+  return has;
+}
+
+/* Turns the array at the top into one of messages; 0 or the index of what is
+   no message. */
+static lua_Integer make_messages(lua_State *L) {
+  lua_Integer length = (lua_Integer)lua_rawlen(L, -1);
+  lua_createtable(L, (int)length, 0);
+  for (lua_Integer i = 1; i <= length; i++) {
+    if (lua_rawgeti(L, -2, i) != LUA_TTABLE)
+      return i;
+    raia_message_new(L);
+    lua_rawseti(L, -2, i);
+  }
+  lua_remove(L, -2);
+  return 0;
+}
+
+/* Pushes what the decoded table at the top becomes. */
+static int push_success(lua_State *L, struct raia_request *request,
+                        int values) {
+  switch (request->operation->reply) {
+  case RAIA_REPLY_MESSAGE:
+    if (!has_string(L, "id"))
+      return fail(L, request, "a message without an id");
+    raia_message_new(L);
+    return 1;
+  case RAIA_REPLY_MESSAGES:
+    if (lua_getfield(L, -1, "messages") != LUA_TTABLE)
+      return fail(L, request, "no array 'messages'");
+    if (make_messages(L) != 0)
+      return fail(L, request, "an element of 'messages' is no object");
+    return 1;
+  case RAIA_REPLY_STARTED:
+    if (!has_string(L, "conversationId"))
+      return fail(L, request, "no string 'conversationId'");
+    lua_getfield(L, -1, "conversationId");
+    lua_setfield(L, -2, "id");
+    break;
+  case RAIA_REPLY_CONVERSATION:
+  case RAIA_REPLY_REFRESH:
+    if (!has_string(L, "id"))
+      return fail(L, request, "a conversation without an id");
+    break;
+  default: /* the table itself */
+    return 1;
+  }
+  if (request->operation->reply == RAIA_REPLY_REFRESH) {
+    lua_rawgeti(L, values, RAIA_REQUEST_TARGET); /* fields, conversation */
+    lua_getiuservalue(L, -1, 1);
+    lua_pushvalue(L, -3);
+    lua_rawseti(L, -2, RAIA_CONVERSATION_FIELDS);
+    lua_pop(L, 1);
+  } else {
+    lua_rawgeti(L, values, RAIA_REQUEST_CLIENT);
+    lua_insert(L, -2); /* client, fields */
+    raia_conversation_new(L, -2);
+  }
+  return 1;
+}
+
+static int push_reply(lua_State *L, struct raia_request *request, int values) {
+  struct raia_transfer *t = &request->transfer;
+  enum raia_reply reply = request->operation->reply;
+  if (reply == RAIA_REPLY_NOTHING ||
+      (reply == RAIA_REPLY_TABLE && t->reply.length == 0)) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  if (t->reply.length == 0)
+    return fail(L, request, "it is empty");
+  if (!is_json(t)) {
+    lua_pushfstring(L, "its content type is '%s'", t->content_type);
+    return fail(L, request, lua_tostring(L, -1));
+  }
+  if (!raia_json_decode(L, t->reply.data, t->reply.length))
+    return fail(L, request, lua_tostring(L, -1));
+  if (lua_type(L, -1) != LUA_TTABLE)
+    return fail(L, request, "it is neither an object nor an array");
+  return push_success(L, request, values);
+}
+
+/* Pushes the error that a server answered with. */
+static int push_http_error(lua_State *L, struct raia_request *request) {
+  const struct raia_transfer *t = &request->transfer;
+  struct raia_failure failure = {0};
+  if (t->reply.length > 0 && is_json(t) &&
+      raia_json_decode(L, t->reply.data, t->reply.length) &&
+      lua_type(L, -1) == LUA_TTABLE)
+    failure.body = lua_gettop(L);
+  return raia_error_push(L, request, &failure);
+}
+
+int raia_reply_push(lua_State *L, struct raia_request *request, int values) {
+  struct raia_failure failure = {0};
+  switch (request->transfer.outcome.kind) {
+  case RAIA_OK:
+    return push_reply(L, request, values);
+  case RAIA_HTTP:
+    return push_http_error(L, request);
+  case RAIA_NO_MEMORY:
+    return luaL_error(L, "not enough memory");
+  default:
+    return raia_error_push(L, request, &failure);
+  }
+}
+
+int raia_reply_push_invalid(lua_State *L, struct raia_request *request) {
+  struct raia_failure failure = {.field = lua_tostring(L, -2),
+                                 .why = lua_tostring(L, -1)};
+  request->transfer.outcome.kind = RAIA_INVALID;
+  return raia_error_push(L, request, &failure);
+}

@@ -1,0 +1,55 @@
+/* A request: a call under way, or what it came to. */
+#ifndef RAIA_REQUEST_H
+#define RAIA_REQUEST_H
+
+#include "client.h"
+#include "operations.h"
+#include "transfer.h"
+
+#include <lua.h>
+
+#define RAIA_REQUEST "raia.request"
+
+/* In the user value, a table, of a request. */
+enum {
+  RAIA_REQUEST_CLIENT = 1,
+  RAIA_REQUEST_TARGET, /* the conversation it was called on */
+  RAIA_REQUEST_METHOD, /* the strings that the transfer points to */
+  RAIA_REQUEST_PATH,
+  RAIA_REQUEST_QUERY,
+  RAIA_REQUEST_BODY,
+  RAIA_REQUEST_RESULTS, /* packed, once they are made */
+  RAIA_REQUEST_ERROR    /* raised by on_event, in a table */
+};
+
+struct raia_request {
+  struct raia_transfer transfer;
+  const struct raia_operation *operation;
+  struct raia_client *client;
+  struct raia_link of_client;
+};
+
+/* Pushes a request of the client at `client`, ready to be filled in, and its
+   user value. */
+struct raia_request *raia_request_new(lua_State *L, int client,
+                                      const struct raia_operation *operation);
+
+/* Starts the request at `index`, or ends it as closed with its client. */
+void raia_request_start(lua_State *L, int index);
+
+/* Ends the request at `index` as invalid, without sending it: path and
+   message of what is wrong are on top and are popped. */
+void raia_request_refuse(lua_State *L, int index);
+
+/* Blocks until the request at `index` is done or `seconds` are over. Raises
+   when a hook (Ctrl-C) does; the request is then cancelled. */
+void raia_request_block(lua_State *L, int index, double seconds);
+
+/* Pushes what the finished request at `index` came to and returns how many
+   values that is. Raises what on_event raised. */
+int raia_request_results(lua_State *L, int index);
+
+/* Registers the metatable. */
+void raia_request_open(lua_State *L);
+
+#endif

@@ -1,0 +1,46 @@
+/* Rings: doubly linked lists through a head of their own, the links being
+   part of what is listed. */
+#ifndef RAIA_RING_H
+#define RAIA_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct raia_link {
+  struct raia_link *previous, *next;
+};
+
+/* The struct whose member a link is. */
+#define RAIA_OF(type, member, link)                                           \
+  ((type *)(void *)((char *)(link)-offsetof(type, member)))
+
+static inline void raia_ring_init(struct raia_link *link) {
+  link->previous = link->next = link;
+}
+
+static inline bool raia_ring_empty(const struct raia_link *head) {
+  return head->next == head;
+}
+
+/* Takes a link out of its ring, if it is in one, and says so. A link of only
+   zeros is in none. */
+static inline bool raia_ring_out(struct raia_link *link) {
+  bool was_in = link->next != NULL && link->next != link;
+  if (was_in) {
+    link->previous->next = link->next;
+    link->next->previous = link->previous;
+  }
+  raia_ring_init(link);
+  return was_in;
+}
+
+/* Puts a link that is in no ring behind `place`. */
+static inline void raia_ring_in(struct raia_link *place,
+                                struct raia_link *link) {
+  link->previous = place;
+  link->next = place->next;
+  place->next->previous = link;
+  place->next = link;
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* What a request body may hold, and the check of a Lua table against it. */
+#include "schema.h"
+
+#include "json.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+static bool fail(lua_State *L, const char *field, const char *what) {
+  lua_pushstring(L, field);
+  lua_pushstring(L, what);
+  return false;
+}
+
+/* The place of `value` in a list of names, or -1. */
+static int find(const char *const *names, const char *value) {
+  for (int i = 0; names[i] != NULL; i++)
+    if (strcmp(names[i], value) == 0)
+      return i;
+  return -1;
+}
+
+static bool is_phone(const char *s) {
+  size_t digits = s[0] == '+' ? strspn(s + 1, "0123456789") : 0;
+  return digits >= 2 && digits <= 15 && s[1] != '0' && s[digits + 1] == '\0';
+}
+
+/* Fails, listing what the value may be. */
+static bool fail_values(lua_State *L, const struct raia_field *f) {
+  lua_pushstring(L, f->name);
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  luaL_addstring(&b, "must be ");
+  for (int i = 0; f->values[i] != NULL; i++) {
+    luaL_addstring(&b, i == 0                     ? "'"
+                       : f->values[i + 1] == NULL ? " or '"
+                                                  : ", '");
+    luaL_addstring(&b, f->values[i]);
+    luaL_addchar(&b, '\'');
+  }
+  luaL_pushresult(&b);
+  return false;
+}
+
+static bool check_string(lua_State *L, const struct raia_field *f) {
+  size_t length;
+  const char *s = lua_tolstring(L, -1, &length);
+  if (f->values != NULL && (strlen(s) != length || find(f->values, s) < 0))
+    return fail_values(L, f);
+  if (f->phone && (strlen(s) != length || !is_phone(s)))
+    return fail(L, f->name,
+                "must be an E.164 phone number with a leading '+', such as "
+                "+15551234567");
+  long characters = f->greatest == 0 ? 0 : raia_utf8_length(s, length);
+  if (characters <= f->greatest)
+    return true;
+  lua_pushstring(L, f->name);
+  lua_pushfstring(L, "has %d characters; at most %d are allowed",
+                  (int)characters, (int)f->greatest);
+  return false;
+}
+
+/* Checks the value at the top. */
+static bool check_field(lua_State *L, const struct raia_field *f,
+                        int variant) {
+  static const int types[] = {LUA_TSTRING, LUA_TBOOLEAN, LUA_TTABLE};
+  static const char *const names[] = {"string", "boolean", "table"};
+  int type = lua_type(L, -1);
+  if (type == LUA_TNIL)
+    return (f->required & variant) == 0 || fail(L, f->name, "is required");
+  if (f->refused & variant)
+    return fail(L, f->name, "is not taken here");
+  if (type != types[f->type]) {
+    lua_pushstring(L, f->name);
+    lua_pushfstring(L, "must be a %s, not %s", names[f->type],
+                    raia_json_is_null(L, -2) ? "null" : luaL_typename(L, -2));
+    return false;
+  }
+  if (type == LUA_TTABLE && lua_rawlen(L, -1) > 0)
+    return fail(L, f->name, "must have names, not numbered elements");
+  return type != LUA_TSTRING || check_string(L, f);
+}
+
+static bool check(lua_State *L, int index, const struct raia_schema *schema) {
+  int variant = 1;
+  if (schema->variant != NULL) {
+    lua_pushstring(L, schema->variant);
+    lua_rawget(L, index);
+    int which = lua_type(L, -1) == LUA_TSTRING
+                    ? find(schema->variants, lua_tostring(L, -1))
+                    : -1;
+    variant = which < 0 ? RAIA_ALWAYS : 1 << which; /* its row will fail */
+    lua_pop(L, 1);
+  }
+  for (const struct raia_field *f = schema->fields; f->name != NULL; f++) {
+    lua_pushstring(L, f->name);
+    lua_rawget(L, index);
+    if (!check_field(L, f, variant))
+      return false;
+    lua_pop(L, 1);
+  }
+  return true;
+}
+
+bool raia_schema_check(lua_State *L, int index,
+                       const struct raia_schema *schema) {
+  int top = lua_gettop(L);
+  index = lua_absindex(L, index);
+  if (schema != NULL && !check(L, index, schema)) {
+    lua_insert(L, top + 1); /* the value is under path and message */
+    lua_insert(L, top + 1);
+    lua_settop(L, top + 2);
+    return false;
+  }
+  return raia_json_check(L, index);
+}

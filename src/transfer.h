@@ -1,0 +1,64 @@
+/* One call over HTTP: its attempts, and what came of them. */
+#ifndef RAIA_TRANSFER_H
+#define RAIA_TRANSFER_H
+
+#include "buffer.h"
+#include "origin.h"
+#include "retry.h"
+#include "ring.h"
+
+enum raia_transfer_state {
+  RAIA_READY,   /* filled in, not started */
+  RAIA_RUNNING, /* an attempt is under way */
+  RAIA_WAITING, /* for the time of the next attempt */
+  RAIA_DONE
+};
+
+struct raia_transfer {
+  /* What is asked. Set before the start; the strings are the caller's and
+     must outlive the transfer. */
+  struct raia_origin *origin;
+  const char *method, *path; /* the path percent-encoded */
+  const char *query;         /* percent-encoded, or NULL */
+  const char *body;          /* or NULL */
+  size_t body_length;
+  struct raia_header_list *headers; /* this call's own, or NULL; owned */
+  double timeout;                   /* seconds, of one attempt */
+  int max_retries;
+  bool large; /* the reply may be large: ask for it compressed */
+
+  /* How the last attempt, or when done the whole, came out. */
+  enum raia_transfer_state state;
+  struct raia_outcome outcome;
+  int attempts;
+  double elapsed;   /* seconds the last attempt took */
+  bool reused;      /* the last attempt's connection had been used before */
+  char detail[256]; /* libcurl's words for what went wrong, or "" */
+  char content_type[96], request_id[96];
+  struct raia_buffer reply;
+
+  /* The attempt under way. */
+  struct raia_handle *handle;
+  size_t body_sent, header_bytes;
+  bool headers_done;
+  enum raia_append refused; /* why a callback of ours stopped it */
+
+  /* The pool's. */
+  struct raia_pool *pool;
+  struct raia_link link, ended;
+  double due;         /* the time of the next attempt */
+  bool attempt_ended; /* by itself, since this was last set to false */
+};
+
+/* Readies t->handle for one more attempt. False when out of memory. */
+bool raia_transfer_begin(struct raia_transfer *t);
+
+/* Takes stock of an attempt that libcurl ended with `code`: sets the outcome.
+   The handle stays, out of the multi handle. */
+void raia_transfer_end(struct raia_transfer *t, int code);
+
+/* Gives back what it took to run, its reply excepted. Idempotent; the pool
+   must be done with it. */
+void raia_transfer_release(struct raia_transfer *t);
+
+#endif
