@@ -79,7 +79,7 @@ check:
 	clang-format --dry-run -Werror src/*.[ch]
 	clang-tidy --quiet src/*.c -- $(FLAGS) 2>/dev/null
 	cppcheck --quiet --error-exitcode=1 --std=c99 --enable=warning,style,performance,portability \
-	  --inline-suppr --suppressions-list=.cppcheck -D__linux__ src
+	  --inline-suppr -D__linux__ src
 	luacheck --quiet lua spec examples
 	@$(MAKE) -s test SPECS=spec/meta_spec.lua
 
@@ -87,15 +87,14 @@ ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan:
 	$(call install_missing,$(TEST_PACKAGES))
 	@$(MAKE) -s BUILD=build/asan CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer" all
-	@RAIA_SLOW=asan LSAN_OPTIONS=suppressions=$(CURDIR)/.lsan:print_suppressions=0 \
-	  LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	  $(subst $(BUILD)/?.so,build/asan/?.so,$(HERE)) $(BUSTED) $(SPECS)
 
 valgrind:
 	$(call install_missing,$(TEST_PACKAGES) valgrind)
 	@$(MAKE) -s all
-	@RAIA_SLOW=valgrind $(HERE) valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
-	  --error-exitcode=9 --suppressions=.valgrind $(BUSTED) $(SPECS)
+	@$(HERE) valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
+	  --error-exitcode=9 $(BUSTED) $(SPECS)
 
 LUA_DIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
 C_DIR   = $(DESTDIR)$(PREFIX)/lib/lua/5.4
