@@ -11,6 +11,7 @@ local function quote(text)
 end
 
 local function check(options)
+  if type(options) ~= "table" then error("raia.sandbox: the options must be a table", 3) end
   for name, value in pairs(options) do
     local expected = OPTIONS[name]
     if not expected then
@@ -33,14 +34,12 @@ local function command(options, key)
     "LUA_PATH_5_4=" .. quote(path), "LUA_CPATH_5_4=" .. quote(cpath),
     "RAIA_SANDBOX_KEY=" .. quote(key),
     "exec", quote(options.lua or "lua5.4"), quote(HERE .. "main.lua"), "--watched",
-    "--port", ("%.17g"):format(options.port or 0),
-    "--delay", ("%.17g"):format(options.delay or 0),
-    "--outbox", quote(options.outbox or "/dev/null"),
+    ("--port=%.17g --delay=%.17g"):format(options.port or 0, options.delay or 0),
+    "--outbox=" .. quote(options.outbox or "/dev/null"),
   }
   for _, name in ipairs { "agent", "tls_cert", "tls_key" } do
     if options[name] then
-      words[#words + 1] = "--" .. name:gsub("_", "-")
-      words[#words + 1] = quote(options[name])
+      words[#words + 1] = "--" .. name:gsub("_", "-") .. "=" .. quote(options[name])
     end
   end
   words[#words + 1] = "</dev/null"

@@ -42,9 +42,9 @@ local function read_arguments()
   end
   local options = parser:parse(table.move(arg, 1, last - 1, 1, {}))
   local command = arg[last] and table.move(arg, last + 1, #arg, 1, {})
-  if command and not command[1] then parser:error("a command is missing after --") end
+  if command and not command[1] then fail("a command is missing after --") end
   if (options.tls_cert == nil) ~= (options.tls_key == nil) then
-    parser:error("--tls-cert and --tls-key go together")
+    fail("--tls-cert and --tls-key go together")
   end
   return options, command
 end
@@ -55,10 +55,6 @@ local function number(name, text, most, convert)
     fail(("bad %s '%s': it is a number from 0 to %d"):format(name, text, most))
   end
   return value
-end
-
-local function whole(text)
-  return math.tointeger(tonumber(text))
 end
 
 local function default_agent(message, conversation)
@@ -85,7 +81,8 @@ local function quote(text)
 end
 
 -- The command runs in a thread, where waiting for it stops nothing else. The threads of cqueues
--- block every signal, which the command would inherit.
+-- block every signal, which the command would inherit. When the thread has to make an end itself,
+-- an agent keeps the processor.
 local function run_command(controller, command, key, url)
   local words = { "RAIA_BASE_URL=" .. quote(url), "RAIA_AGENT_SECRET_KEY=" .. quote(key) .. ";",
     "export RAIA_BASE_URL RAIA_AGENT_SECRET_KEY; exec" }
@@ -95,8 +92,11 @@ local function run_command(controller, command, key, url)
     local signal = require "cqueues.signal"
     for i = 1, 31 do signal.unblock(i) end
     local _, how, status = os.execute(line)
-    pipe:write(("%d\n"):format(how == "exit" and status or 128 + status))
+    status = how == "exit" and status or 128 + status
+    pipe:write(("%d\n"):format(status))
     pipe:flush()
+    require "cqueues".sleep(1)
+    os.exit(status)
   end, package.path, package.cpath, table.concat(words, " "))
   if not thread then fail("cannot start a thread") end
   controller:wrap(function() os.exit(tonumber(result:read("*l"))) end)
@@ -137,7 +137,9 @@ local key = options.key or given ~= "" and given or "sandbox"
 local server = load_or_fail("raia.sandbox.server")
 local sandbox, problem = server.new {
   host = options.host,
-  port = number("port", options.port or command and "0" or "8787", 65535, whole),
+  port = number("port", options.port or command and "0" or "8787", 65535, function(text)
+    return math.tointeger(tonumber(text))
+  end),
   key = key,
   delay = number("delay", options.delay, 86400, tonumber),
   agent = options.agent and load_agent(options.agent) or default_agent,

@@ -136,19 +136,25 @@ function store:delete_user(user)
   end
 end
 
--- What an agent is shown: a copy, which it may change as it likes.
+-- What an agent is shown: a copy, which it may change as it likes. The history is copied when it
+-- is asked for.
 function store.view(conversation, context)
-  local view = { customData = json.decode(conversation.custom), messages = {} }
+  local view = { customData = json.decode(conversation.custom) }
   for _, name in ipairs { "id", "conversationUserId", "title", "context", "conversationContext",
     "channel" } do
     view[name] = conversation[name]
   end
   view.context = context or view.context
-  for i, message in ipairs(conversation.messages) do
-    view.messages[i] = {}
-    for name, value in pairs(message) do view.messages[i][name] = value end
-  end
-  return view
+  local count = #conversation.messages
+  return setmetatable(view, { __index = function(_, name)
+    if name ~= "messages" then return nil end
+    view.messages = {}
+    for i = 1, count do
+      view.messages[i] = {}
+      for key, value in pairs(conversation.messages[i]) do view.messages[i][key] = value end
+    end
+    return view.messages
+  end })
 end
 
 return store
