@@ -178,12 +178,14 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
 void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   CURLcode code = (CURLcode)curl_code;
   CURL *easy = t->handle->easy;
-  long request_bytes = 0, connects = 0;
+  long request_bytes = 0, connects = 0, version = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->outcome.status);
   curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
   curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME, &t->elapsed);
+  curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
   t->reused = connects == 0;
+  t->multiplexed = version >= CURL_HTTP_VERSION_2_0;
   /* A request whose body had not begun to leave cannot have been acted on. */
   t->outcome.sent =
       request_bytes > 0 && (t->body_length == 0 || t->body_sent > 0);
