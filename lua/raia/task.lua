@@ -66,7 +66,7 @@ end
 ---- Running tasks -----------------------------------------------------------------------------
 
 local function finish(task, failed, ...)
-  task.done, task.failed, task.results = true, failed, table.pack(...)
+  task.ended, task.failed, task.results = true, failed, table.pack(...)
   tasks[task.co] = nil
   if task.scope then
     task.scope[task] = nil
@@ -98,7 +98,7 @@ local function run_ready()
     local task = ready[first]
     ready[first] = nil
     first = first + 1
-    if task and not task.done then
+    if task and not task.ended then
       local arguments = task.arguments
       task.arguments = nil
       if arguments then
@@ -160,13 +160,13 @@ local function pause(done, arm, seconds)
   end
 end
 
----- Task ----------------------------------------------------------------------------------------
+---- Task --------------------------------------------------------------------------------------
 
 local Task = { __name = "raia.task" }
 Task.__index = Task
 
 function Task:__tostring()
-  local state = not self.done and "under way" or self.failed and "failed" or "done"
+  local state = not self.ended and "under way" or self.failed and "failed" or "done"
   return ("raia.task (%s)"):format(state)
 end
 
@@ -201,20 +201,24 @@ end
 
 function Task:join()
   self.joined = true
-  if not self.done then
-    pause(function() return self.done end, function(tell) table.insert(self.waiters, tell) end)
+  if not self.ended then
+    pause(function() return self.ended end, function(tell) table.insert(self.waiters, tell) end)
   end
   if self.failed then error(self.results[1], 0) end
   return unpack(self.results, 1, self.results.n)
 end
 
+function Task:done()
+  return self.ended == true
+end
+
 function Task:cancel()
-  if self.done then return false end
+  if self.ended then return false end
   local status = coroutine.status(self.co)
   if status == "running" or status == "normal" then
     error("raia: a task cannot cancel itself: return from it", 2)
   end
-  self.done = true -- what its <close> variables do cannot come back to it
+  self.ended = true -- what its <close> variables do cannot come back to it
   local closed, err = coroutine.close(self.co)
   if closed then
     finish(self, false, scheduler.failure("cancelled", "the task was cancelled"))
@@ -224,7 +228,7 @@ function Task:cancel()
   return true
 end
 
----- What is built on tasks ----------------------------------------------------------------------
+---- What is built on tasks --------------------------------------------------------------------
 
 -- Tasks that end with what has spawned them.
 local Scope = {}
@@ -264,7 +268,7 @@ local function run(fn, ...)
   while not is_empty(scope) do
     local task = next(scope)
     if type(task) ~= "table" then task = next(scope, task) end
-    pause(function() return task.done end, function(tell) table.insert(task.waiters, tell) end)
+    pause(function() return task.ended end, function(tell) table.insert(task.waiters, tell) end)
   end
   for _, task in ipairs(scope.failures) do
     if not task.joined then error(task.results[1], 0) end
@@ -383,13 +387,13 @@ local function timeout(seconds, fn, ...)
   local scope <close> = new_scope()
   local task = spawn_in(scope, fn, ...)
   task.joined = true
-  pause(function() return task.done end, function(tell) table.insert(task.waiters, tell) end,
+  pause(function() return task.ended end, function(tell) table.insert(task.waiters, tell) end,
     seconds)
-  if task.done then return task:join() end
+  if task.ended then return task:join() end
   return scheduler.failure("timeout", ("not done within %g s"):format(seconds))
 end
 
----- Event loops -----------------------------------------------------------------------------------
+---- Event loops -------------------------------------------------------------------------------
 
 local function use(name)
   local new = name
