@@ -1,4 +1,4 @@
-/* How many of a client's attempts may be under way, and since when again. */
+/* How many of a client's attempts may be under way, and from when on. */
 #ifndef RAIA_GATE_H
 #define RAIA_GATE_H
 
@@ -11,6 +11,8 @@ struct raia_gate {
   struct raia_link queue;   /* transfers, by their link, the oldest first */
   long connections, active; /* the most there may be; attempts under way */
   bool multiplexes;         /* the server has been seen to speak HTTP/2 */
+  int port;                 /* ours, of the connection that `user` is on */
+  const void *user;         /* a transfer under way, or NULL */
   double not_before;        /* when the service wants to be asked again */
 };
 

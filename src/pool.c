@@ -1,4 +1,4 @@
-/* All that is in flight: libcurl's multi handle, its sockets and timers. */
+/* All that is in flight: libcurl's multi handles, their sockets and timers. */
 #include "pool.h"
 
 #include "events.h"
@@ -24,7 +24,7 @@ static struct raia_transfer *of_link(struct raia_link *link) {
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *socket) {
-  struct raia_pool *pool = data;
+  struct raia_lane *lane = data;
   int watch = what == CURL_POLL_IN      ? RAIA_READABLE
               : what == CURL_POLL_OUT   ? RAIA_WRITABLE
               : what == CURL_POLL_INOUT ? RAIA_READABLE | RAIA_WRITABLE
@@ -33,17 +33,20 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   (void)socket;
   /* A socket that can't be watched ends by its timeout; an error from here
      would end all that is in flight. */
-  (void)raia_events_set(pool->events, fd, watch);
+  (void)raia_events_set(lane->pool->events, fd, watch,
+                        (int)(lane - lane->pool->lanes));
   return 0;
 }
 
 static int on_timer(CURLM *multi, long milliseconds, void *data) {
-  struct raia_pool *pool = data;
+  struct raia_lane *lane = data;
   (void)multi;
-  pool->curl_due = milliseconds < 0    ? 0
-                   : milliseconds == 0 ? 1e-9 /* now: the clock not asked */
-                                       : raia_now() +
-                                             (double)milliseconds * 1e-3;
+  if (milliseconds < 0)
+    lane->due = 0;
+  else if (milliseconds == 0)
+    lane->due = 1e-9; /* now: the clock is not asked */
+  else
+    lane->due = raia_now() + (double)milliseconds * 1e-3;
   return 0;
 }
 
@@ -51,6 +54,38 @@ static int on_timer(CURLM *multi, long milliseconds, void *data) {
 
 /* Once a process, and never undone: others may be using libcurl, too. */
 static void init_libcurl(void) { (void)curl_global_init(CURL_GLOBAL_ALL); }
+
+static bool open_lane(struct raia_pool *pool, struct raia_lane *lane) {
+  if (lane->multi != NULL)
+    return true;
+  lane->pool = pool;
+  lane->multi = curl_multi_init();
+  if (lane->multi == NULL)
+    return false;
+  CURLMcode code = CURLM_OK;
+#define SET(option, value)                                                    \
+  (code = code ? code : curl_multi_setopt(lane->multi, option, value))
+  SET(CURLMOPT_SOCKETFUNCTION, on_socket);
+  SET(CURLMOPT_SOCKETDATA, lane);
+  SET(CURLMOPT_TIMERFUNCTION, on_timer);
+  SET(CURLMOPT_TIMERDATA, lane);
+  if (lane == &pool->lanes[RAIA_MULTIPLEXED]) {
+    /* libcurl else takes it that a connection has room for 100, and opens one
+       for each request beyond them until it knows better. */
+    SET(CURLMOPT_MAX_HOST_CONNECTIONS, 8L);
+#if LIBCURL_VERSION_NUM >= 0x074300
+    SET(CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
+#endif
+  }
+#undef SET
+  return code == CURLM_OK;
+}
+
+static void close_lane(struct raia_lane *lane) {
+  curl_multi_cleanup(lane->multi);
+  lane->multi = NULL;
+  lane->due = 0;
+}
 
 bool raia_pool_open(struct raia_pool *pool) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -60,13 +95,7 @@ bool raia_pool_open(struct raia_pool *pool) {
   raia_ring_init(&pool->news);
   pool->random = (unsigned)time(NULL) ^ (unsigned)(uintptr_t)pool;
   pool->events = raia_events_open();
-  if (pool->events != NULL)
-    pool->multi = curl_multi_init();
-  return pool->multi != NULL &&
-         !curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_socket) &&
-         !curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool) &&
-         !curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_timer) &&
-         !curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
+  return pool->events != NULL && open_lane(pool, &pool->lanes[RAIA_PLAIN]);
 }
 
 static void stop_timer(struct raia_timer *timer) {
@@ -77,7 +106,7 @@ static void stop_timer(struct raia_timer *timer) {
 }
 
 void raia_pool_close(struct raia_pool *pool) {
-  if (pool->multi == NULL && pool->events == NULL)
+  if (pool->events == NULL)
     return;
   while (!raia_ring_empty(&pool->running))
     raia_pool_stop(of_link(pool->running.next), RAIA_CLOSED);
@@ -85,9 +114,9 @@ void raia_pool_close(struct raia_pool *pool) {
     stop_timer(RAIA_OF(struct raia_timer, link, pool->timers.next));
   while (raia_pool_news(pool) != NULL)
     ;
-  curl_multi_cleanup(pool->multi);
+  for (int i = 0; i < RAIA_LANES; i++)
+    close_lane(&pool->lanes[i]);
   raia_events_close(pool->events);
-  pool->multi = NULL;
   pool->events = NULL;
 }
 
@@ -131,6 +160,12 @@ void raia_pool_calm(struct raia_alarm *alarm) {
 
 static void begin(struct raia_pool *pool, struct raia_transfer *t);
 
+/* Begins what is queued as far as there is room. */
+static void begin_queued(struct raia_pool *pool, struct raia_gate *gate) {
+  while (raia_gate_open(gate) && !raia_ring_empty(&gate->queue))
+    begin(pool, of_link(gate->queue.next));
+}
+
 /* Takes `t` from where its state has put it. An attempt that was under way
    makes room for one that is queued. */
 static void take_out(struct raia_transfer *t) {
@@ -141,10 +176,11 @@ static void take_out(struct raia_transfer *t) {
   t->state = RAIA_READY;
   if (!running)
     return;
-  curl_multi_remove_handle(t->pool->multi, t->handle->easy);
+  curl_multi_remove_handle(t->lane->multi, t->handle->easy);
   gate->active--;
-  while (raia_gate_open(gate) && !raia_ring_empty(&gate->queue))
-    begin(t->pool, of_link(gate->queue.next));
+  if (gate->user == t)
+    gate->user = NULL;
+  begin_queued(t->pool, gate);
 }
 
 static void finish(struct raia_transfer *t, enum raia_kind kind) {
@@ -163,16 +199,19 @@ static void wait_until(struct raia_transfer *t, double due) {
 /* Begins an attempt of `t`, or has it wait for its turn. */
 static void begin(struct raia_pool *pool, struct raia_transfer *t) {
   struct raia_gate *gate = raia_origin_gate(t->origin);
+  struct raia_lane *lane =
+      &pool->lanes[gate->multiplexes ? RAIA_MULTIPLEXED : RAIA_PLAIN];
   take_out(t);
   if (gate->not_before > 0 && gate->not_before > raia_now()) {
     wait_until(t, gate->not_before);
   } else if (!raia_gate_open(gate)) {
     t->state = RAIA_QUEUED;
     raia_ring_in(gate->queue.previous, &t->link);
-  } else if (!raia_transfer_begin(t) ||
-             curl_multi_add_handle(pool->multi, t->handle->easy)) {
+  } else if (!open_lane(pool, lane) || !raia_transfer_begin(t) ||
+             curl_multi_add_handle(lane->multi, t->handle->easy)) {
     finish(t, RAIA_NO_MEMORY);
   } else {
+    t->lane = lane;
     t->attempts++;
     t->state = RAIA_RUNNING;
     gate->active++;
@@ -183,7 +222,7 @@ static void begin(struct raia_pool *pool, struct raia_transfer *t) {
 void raia_pool_start(struct raia_pool *pool, struct raia_transfer *t) {
   t->pool = pool;
   pool->in_flight++;
-  if (pool->multi == NULL)
+  if (pool->events == NULL)
     finish(t, RAIA_CLOSED);
   else
     begin(pool, t);
@@ -240,10 +279,10 @@ static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
 
 /* ---- moving everything along ---- */
 
-static void collect(struct raia_pool *pool) {
+static void collect(struct raia_pool *pool, struct raia_lane *lane) {
   int left;
   CURLMsg *message;
-  while ((message = curl_multi_info_read(pool->multi, &left)) != NULL) {
+  while ((message = curl_multi_info_read(lane->multi, &left)) != NULL) {
     char *t = NULL;
     CURLcode code = message->data.result; /* gone with the handle */
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
@@ -265,23 +304,33 @@ static struct raia_timer *first_timer(const struct raia_pool *pool) {
              : RAIA_OF(struct raia_timer, link, pool->timers.next);
 }
 
-static void run_timers(struct raia_pool *pool) {
+/* Does what is due, and takes in what has ended. */
+static void advance(struct raia_pool *pool) {
   int running;
   struct raia_timer *timer = first_timer(pool);
   double now = timer == NULL ? 0 : raia_now();
   for (; timer != NULL && timer->due <= now; timer = first_timer(pool))
     fire(pool, timer);
-  if (pool->curl_due != 0 && pool->curl_due <= raia_now()) {
-    pool->curl_due = 0;
-    curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  for (int i = 0; i < RAIA_LANES; i++) {
+    struct raia_lane *lane = &pool->lanes[i];
+    if (lane->due != 0 && lane->due <= raia_now()) {
+      lane->due = 0;
+      curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    if (lane->multi != NULL)
+      collect(pool, lane);
   }
+  if (pool->widened != NULL)
+    begin_queued(pool, pool->widened);
+  pool->widened = NULL;
 }
 
 double raia_pool_patience(const struct raia_pool *pool) {
   const struct raia_timer *timer = first_timer(pool);
   double due = timer == NULL ? HUGE_VAL : timer->due;
-  if (pool->curl_due != 0 && pool->curl_due < due)
-    due = pool->curl_due;
+  for (int i = 0; i < RAIA_LANES; i++)
+    if (pool->lanes[i].due != 0 && pool->lanes[i].due < due)
+      due = pool->lanes[i].due;
   if (!raia_ring_empty(&pool->news))
     due = 0;
   return due == HUGE_VAL ? -1 : fmax(due - raia_now(), 0);
@@ -294,23 +343,20 @@ int raia_pool_fd(const struct raia_pool *pool) {
 bool raia_pool_step(struct raia_pool *pool, double seconds) {
   struct raia_event ready[64];
   int running;
-  if (pool->multi == NULL)
+  if (pool->events == NULL)
     return true;
-  run_timers(pool);
-  collect(pool);
+  advance(pool);
   double patience = raia_pool_patience(pool);
   if (patience >= 0 && patience < seconds)
     seconds = patience;
-  int n = raia_events_wait(pool->events,
-                           seconds > 1e6 ? -1 : (int)ceil(seconds * 1000),
-                           ready, 64);
+  int n = raia_events_wait(
+      pool->events, seconds > 1e6 ? -1 : (int)ceil(seconds * 1000), ready, 64);
   for (int i = 0; i < n; i++)
     curl_multi_socket_action(
-        pool->multi, ready[i].fd,
+        pool->lanes[ready[i].tag].multi, ready[i].fd,
         ((ready[i].what & RAIA_READABLE) ? CURL_CSELECT_IN : 0) |
             ((ready[i].what & RAIA_WRITABLE) ? CURL_CSELECT_OUT : 0),
         &running);
-  run_timers(pool);
-  collect(pool);
+  advance(pool);
   return n >= 0;
 }

@@ -1,17 +1,27 @@
-/* All that is in flight: libcurl's multi handle, its sockets and timers. */
+/* All that is in flight: libcurl's multi handles, their sockets and timers. */
 #ifndef RAIA_POOL_H
 #define RAIA_POOL_H
 
 #include "transfer.h"
 
+/* A multi handle. HTTP/2 has one of its own, because it is to share few
+   connections and libcurl can be told so only for all of a handle's. */
+struct raia_lane {
+  void *multi; /* NULL: closed, or not opened yet */
+  double due;  /* when libcurl wants to be called, 0: never */
+  struct raia_pool *pool;
+};
+
+enum { RAIA_PLAIN, RAIA_MULTIPLEXED, RAIA_LANES };
+
 struct raia_pool {
-  void *multi;
-  struct raia_events *events;
-  struct raia_link running; /* transfers, by their link */
-  struct raia_link timers;  /* the soonest first */
-  struct raia_link news;    /* not told yet, the oldest first */
-  double curl_due;          /* when libcurl wants to be called, 0: never */
-  long in_flight;           /* transfers started and not done */
+  struct raia_lane lanes[RAIA_LANES];
+  struct raia_events *events; /* NULL: closed */
+  struct raia_link running;   /* transfers, by their link */
+  struct raia_link timers;    /* the soonest first */
+  struct raia_link news;      /* not told yet, the oldest first */
+  long in_flight;             /* transfers started and not done */
+  struct raia_gate *widened;  /* there may be room for what is queued in it */
   unsigned random;
 };
 

@@ -151,16 +151,15 @@ static int scheduler_now(lua_State *L) {
 }
 
 void raia_scheduler_open(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"hooks", scheduler_hooks},
-      {"step", scheduler_step},
-      {"state", scheduler_state},
-      {"on_done", scheduler_on_done},
-      {"alarm", scheduler_alarm},
-      {"failure", scheduler_failure},
-      {"is_terminal", scheduler_is_terminal},
-      {"now", scheduler_now},
-      {0, 0}};
+  static const luaL_Reg functions[] = {{"hooks", scheduler_hooks},
+                                       {"step", scheduler_step},
+                                       {"state", scheduler_state},
+                                       {"on_done", scheduler_on_done},
+                                       {"alarm", scheduler_alarm},
+                                       {"failure", scheduler_failure},
+                                       {"is_terminal", scheduler_is_terminal},
+                                       {"now", scheduler_now},
+                                       {0, 0}};
   static const luaL_Reg metamethods[] = {
       {"__gc", alarm_off}, {"__close", alarm_off}, {0, 0}};
   luaL_setfuncs(L, functions, 0);

@@ -47,6 +47,7 @@ struct raia_transfer {
 
   /* The pool's. */
   struct raia_pool *pool;
+  struct raia_lane *lane;  /* that the attempt under way is in */
   struct raia_link link;   /* in what its state says */
   struct raia_timer retry; /* the time of the next attempt */
   struct raia_news news;

@@ -16,6 +16,7 @@ end
 local cqueues = require "cqueues"
 local http_headers = require "http.headers"
 local http_tls = require "http.tls"
+local h1_stream = require "http.h1_stream".methods
 
 local MAX_BODY = 16 * 1024 * 1024
 local PEER_TIMEOUT = 60     -- seconds to wait for the rest of a request, or for a reader
@@ -41,6 +42,19 @@ local server = {}
 server.__index = server
 
 json.decode_invalid_numbers(false)
+
+-- When the peer has gone in the middle of a body, lua-http 0.4 repeats for ever a step that gets
+-- nowhere and reports success.
+local step = h1_stream.step
+function h1_stream:step(timeout)
+  local state, received, begun = self.state, self.stats_recv, self.has_main_headers
+  local ok, problem, code = step(self, timeout)
+  if ok and self.state == state and self.stats_recv == received
+    and self.has_main_headers == begun then
+    return nil, "cut short"
+  end
+  return ok, problem, code
+end
 
 local function encode(value)
   if value == nil then return "null" end
@@ -229,13 +243,15 @@ local function serve(self, stream)
     status, body = 500, object({ "status", "message" }, { status = 500, message = status })
   end
   local reply = http_headers.new()
-  reply:append(":status", ("%d"):format(status))
-  reply:append("content-type", "application/json")
-  reply:append("x-request-id", store.uuid())
-  for name, value in pairs(more or {}) do reply:append(name, value) end
-  if unread and stream.connection.version < 2 then reply:append("connection", "close") end
+  -- Not to be indexed: lua-http 0.4 writes the index 63 of HTTP/2's table of headers wrongly.
+  local function add(name, value) reply:append(name, value, true) end
+  add(":status", ("%d"):format(status))
+  add("content-type", "application/json")
+  add("x-request-id", store.uuid())
+  for name, value in pairs(more or {}) do add(name, value) end
+  if unread and stream.connection.version < 2 then add("connection", "close") end
   if headers:get(":method") == "HEAD" then body = nil end
-  if body then reply:append("content-length", ("%d"):format(#body)) end
+  if body then add("content-length", ("%d"):format(#body)) end
   if stream:write_headers(reply, not body, PEER_TIMEOUT) and body then
     stream:write_chunk(body, true, PEER_TIMEOUT)
   end
