@@ -39,7 +39,7 @@ describe("README.md", function()
   end
 
   it("has the blocks that this looked for", function()
-    assert.equal(9, count)
+    assert.equal(10, count)
   end)
 
   it("links only to what is there", function()

@@ -6,6 +6,7 @@
 #include "options.h"
 #include "path.h"
 #include "request.h"
+#include "scheduler.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -131,16 +132,15 @@ static bool set_body(lua_State *L, int request, int values) {
 }
 
 /* Starts the request at `request`, unless it has been refused, and returns
-   what the call gives. */
+   what the call gives. The end of a C function: it may yield. */
 static int go(lua_State *L, int request, bool sound, bool wait) {
   if (sound)
     raia_request_start(L, request);
-  if (!wait) {
-    lua_pushvalue(L, request);
-    return 1;
-  }
-  raia_request_block(L, request, HUGE_VAL);
-  return raia_request_results(L, request);
+  if (wait)
+    return raia_request_wait(L, request, HUGE_VAL);
+  raia_scheduler_changed(L);
+  lua_pushvalue(L, request);
+  return 1;
 }
 
 /* Pushes the client of argument 1, which the operation is a method of, and

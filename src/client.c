@@ -35,6 +35,7 @@ static const struct raia_option rows[] = {
      1e6},
     {"max_retries", RAIA_OPTION_COUNT,
      offsetof(struct client_options, max_retries), 0, 100},
+    {"max_connections", RAIA_OPTION_COUNT, ORIGIN(max_connections), 1, 65535},
     {"max_response_bytes", RAIA_OPTION_COUNT,
      offsetof(struct client_options, max_response_bytes), 1, 2147483647},
     {"headers", RAIA_OPTION_HEADERS, 0, 0, 0},
@@ -123,7 +124,8 @@ static void set_user_value(lua_State *L, struct raia_client *client) {
 int raia_client_new(lua_State *L) {
   struct client_options options = {
       .origin = {.user_agent = "raia-lua/" RAIA_VERSION,
-                 .connect_timeout = 10},
+                 .connect_timeout = 10,
+                 .max_connections = 64},
       .max_retries = 2,
       .max_response_bytes = 32L * 1024 * 1024};
   const char *unknown;
@@ -150,6 +152,8 @@ int raia_client_new(lua_State *L) {
 
 static int client_close(lua_State *L) {
   struct raia_client *client = luaL_checkudata(L, 1, RAIA_CLIENT);
+  if (client->origin != NULL) /* what is queued does not begin any more */
+    raia_origin_gate(client->origin)->connections = 0;
   while (!raia_ring_empty(&client->requests)) {
     struct raia_link *link = client->requests.next;
     raia_pool_stop(&RAIA_OF(struct raia_request, of_client, link)->transfer,

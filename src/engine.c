@@ -1,10 +1,11 @@
-/* The pool of a Lua state: what every wait moves along. */
+/* The pool of a Lua state, and waiting for what happens in it. */
 #include "engine.h"
 
 #include <lauxlib.h>
+#include <math.h>
 #include <string.h>
 
-static char pool_key, transfers_key; /* in the registry, by their addresses */
+static char pool_key, news_key; /* in the registry, by their addresses */
 
 static int engine_gc(lua_State *L) {
   raia_pool_close(lua_touserdata(L, 1));
@@ -25,12 +26,12 @@ void raia_engine_open(lua_State *L) {
   if (!raia_pool_open(pool))
     luaL_error(L, "raia: no memory or no file descriptor left");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &pool_key);
-  lua_newtable(L); /* light userdata -> request, weak */
+  lua_newtable(L); /* light userdata of news -> userdata, weak */
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "v");
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &transfers_key);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &news_key);
   lua_pop(L, 1);
 }
 
@@ -41,21 +42,27 @@ struct raia_pool *raia_engine_pool(lua_State *L) {
   return pool;
 }
 
-void raia_engine_remember(lua_State *L, int index, struct raia_transfer *t) {
+void raia_engine_remember(lua_State *L, int index,
+                          const struct raia_news *news) {
   index = lua_absindex(L, index);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &transfers_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &news_key);
   lua_pushvalue(L, index);
-  lua_rawsetp(L, -2, t);
+  lua_rawsetp(L, -2, news);
   lua_pop(L, 1);
 }
 
-void raia_engine_find(lua_State *L, struct raia_transfer *t) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &transfers_key);
-  lua_rawgetp(L, -1, t);
+void raia_engine_find(lua_State *L, const struct raia_news *news) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &news_key);
+  lua_rawgetp(L, -1, news);
   lua_remove(L, -2);
 }
 
-lua_Hook raia_engine_hook(lua_State *L) {
+/* ---- waiting ---- */
+
+/* A hook that a signal handler set and no wait saw is looked for so often. */
+static const double patience = 0.2; /* seconds */
+
+static lua_Hook main_hook(lua_State *L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   lua_Hook hook = lua_gethook(lua_tothread(L, -1));
   lua_pop(L, 1);
@@ -67,14 +74,36 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-bool raia_engine_unbroken(lua_State *L, lua_Hook hook) {
+/* Runs a hook that was set meanwhile. */
+static bool unbroken(lua_State *L, lua_Hook hook) {
   lua_pushcfunction(L, nothing); /* the call is what runs a hook of L's own */
   if (lua_pcall(L, 0, 0, 0) != LUA_OK)
     return false;
-  if (raia_engine_hook(L) == hook)
+  if (main_hook(L) == hook)
     return true;
   /* In a coroutine: the main thread will run its hook as soon as it is back
      there, so let it be back. */
   lua_pushliteral(L, "interrupted!");
   return false;
+}
+
+void raia_wait_begin(lua_State *L, struct raia_wait *wait, double seconds) {
+  wait->pool = raia_engine_pool(L);
+  wait->hook = main_hook(L);
+  wait->checked = raia_now();
+  wait->until = wait->checked + seconds;
+}
+
+bool raia_wait_step(lua_State *L, struct raia_wait *wait) {
+  double left = fmax(wait->until - raia_now(), 0);
+  bool signalled = !raia_pool_step(wait->pool, fmin(left, patience));
+  double now = raia_now();
+  if (!signalled && now - wait->checked < patience)
+    return true;
+  wait->checked = now;
+  return unbroken(L, wait->hook);
+}
+
+bool raia_wait_over(const struct raia_wait *wait) {
+  return raia_now() >= wait->until;
 }

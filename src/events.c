@@ -7,6 +7,7 @@
 
 #if defined(__linux__) && !defined(RAIA_POLL)
 
+#include <stdint.h>
 #include <sys/epoll.h>
 
 struct raia_events {
@@ -31,9 +32,9 @@ void raia_events_close(struct raia_events *set) {
   free(set);
 }
 
-bool raia_events_set(struct raia_events *set, int fd, int what) {
+bool raia_events_set(struct raia_events *set, int fd, int what, int tag) {
   struct epoll_event event = {0};
-  event.data.fd = fd;
+  event.data.u64 = (uint64_t)(unsigned)tag << 32 | (unsigned)fd;
   event.events = ((what & RAIA_READABLE) ? (unsigned)EPOLLIN : 0u) |
                  ((what & RAIA_WRITABLE) ? (unsigned)EPOLLOUT : 0u);
   if (what == 0) { /* it may be closed, and so gone, already */
@@ -50,7 +51,8 @@ int raia_events_wait(struct raia_events *set, int milliseconds,
   struct epoll_event ready[64];
   int n = epoll_wait(set->fd, ready, room < 64 ? room : 64, milliseconds);
   for (int i = 0; i < n; i++) {
-    out[i].fd = ready[i].data.fd;
+    out[i].fd = (int)(ready[i].data.u64 & 0xFFFFFFFFu);
+    out[i].tag = (int)(ready[i].data.u64 >> 32);
     out[i].what = ((ready[i].events & EPOLLIN) ? RAIA_READABLE : 0) |
                   ((ready[i].events & EPOLLOUT) ? RAIA_WRITABLE : 0);
     if (ready[i].events & (EPOLLERR | EPOLLHUP)) /* reading will tell */
@@ -67,6 +69,7 @@ int raia_events_fd(const struct raia_events *set) { return set->fd; }
 
 struct raia_events {
   struct pollfd *fds;
+  int *tags; /* of the same index */
   nfds_t length, capacity;
 };
 
@@ -75,32 +78,45 @@ struct raia_events *raia_events_open(void) {
 }
 
 void raia_events_close(struct raia_events *set) {
-  if (set != NULL)
+  if (set != NULL) {
     free(set->fds);
+    free(set->tags);
+  }
   free(set);
 }
 
-bool raia_events_set(struct raia_events *set, int fd, int what) {
+static bool grow(struct raia_events *set) {
+  nfds_t capacity = set->capacity * 2 + 8;
+  struct pollfd *fds = realloc(set->fds, capacity * sizeof *fds);
+  if (fds != NULL)
+    set->fds = fds;
+  int *tags = realloc(set->tags, capacity * sizeof *tags);
+  if (tags != NULL)
+    set->tags = tags;
+  if (fds == NULL || tags == NULL)
+    return false;
+  set->capacity = capacity;
+  return true;
+}
+
+bool raia_events_set(struct raia_events *set, int fd, int what, int tag) {
   nfds_t i = 0;
   while (i < set->length && set->fds[i].fd != fd)
     i++;
   if (what == 0) {
-    if (i < set->length)
+    if (i < set->length) {
       set->fds[i] = set->fds[--set->length];
+      set->tags[i] = set->tags[set->length];
+    }
     return true;
   }
   if (i == set->length) {
-    if (set->length == set->capacity) {
-      nfds_t capacity = set->capacity * 2 + 8;
-      struct pollfd *fds = realloc(set->fds, capacity * sizeof *fds);
-      if (fds == NULL)
-        return false;
-      set->fds = fds;
-      set->capacity = capacity;
-    }
+    if (set->length == set->capacity && !grow(set))
+      return false;
     set->length++;
   }
   set->fds[i].fd = fd;
+  set->tags[i] = tag;
   set->fds[i].revents = 0;
   set->fds[i].events = (short)(((what & RAIA_READABLE) ? POLLIN : 0) |
                                ((what & RAIA_WRITABLE) ? POLLOUT : 0));
@@ -118,6 +134,7 @@ int raia_events_wait(struct raia_events *set, int milliseconds,
     if (ready == 0)
       continue;
     out[n].fd = set->fds[i].fd;
+    out[n].tag = set->tags[i];
     out[n].what = ((ready & POLLIN) ? RAIA_READABLE : 0) |
                   ((ready & POLLOUT) ? RAIA_WRITABLE : 0);
     if (ready & (POLLERR | POLLHUP | POLLNVAL))

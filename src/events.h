@@ -8,6 +8,7 @@ enum { RAIA_READABLE = 1, RAIA_WRITABLE = 2 };
 
 struct raia_event {
   int fd, what; /* what: RAIA_READABLE | RAIA_WRITABLE */
+  int tag;      /* as it was set */
 };
 
 struct raia_events; /* a set of sockets */
@@ -17,7 +18,7 @@ struct raia_events *raia_events_open(void);
 void raia_events_close(struct raia_events *set);
 
 /* Waits for `what` of `fd` from now on; 0 ends it. False when it can't. */
-bool raia_events_set(struct raia_events *set, int fd, int what);
+bool raia_events_set(struct raia_events *set, int fd, int what, int tag);
 
 /* Waits up to `milliseconds` (negative: for ever) and fills in at most `room`
    events. Returns how many, or -1 when a signal came first. */

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "message.h"
 #include "request.h"
+#include "scheduler.h"
 
 #include <lauxlib.h>
 
@@ -37,6 +38,9 @@ int luaopen_raia_core(lua_State *L) {
   raia_request_open(L);
   raia_client_open(L);
   luaL_newlib(L, functions);
+  lua_newtable(L);
+  raia_scheduler_open(L);
+  lua_setfield(L, -2, "scheduler");
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   lua_pushliteral(L, "raia " RAIA_VERSION);

@@ -26,8 +26,9 @@ struct raia_origin {
   struct raia_header_list headers;
   struct curl_slist content_type, expect; /* stand in front of headers */
   struct raia_handle *idle;
+  struct raia_gate gate;
   long connect_timeout_ms;
-  bool loopback, verbose;
+  bool https, loopback, verbose;
 };
 
 /* ---- headers ---- */
@@ -182,8 +183,8 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
     while (length > 0 && path[length - 1] == '/')
       path[--length] = '\0';
     o->loopback = is_loopback(host);
-    if (tolower((unsigned char)url[4]) != 's' && !o->loopback &&
-        !allow_insecure)
+    o->https = tolower((unsigned char)url[4]) == 's';
+    if (!o->https && !o->loopback && !allow_insecure)
       wrong = "uses plain http to another machine, which shows the key to "
               "all between: use https, or set allow_insecure";
     else if (length > 0 && raia_path_bad(path, length) != NULL)
@@ -255,6 +256,10 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   if (o->ca_file != NULL)
     SET(CURLOPT_CAINFO, o->ca_file);
   SET(CURLOPT_CONNECTTIMEOUT_MS, o->connect_timeout_ms);
+  if (o->https)
+    SET(CURLOPT_PIPEWAIT, 1L); /* for a connection that may multiplex */
+  else
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   SET(CURLOPT_BUFFERSIZE, 128L * 1024);
   if (o->proxy != NULL)
     SET(CURLOPT_PROXY, o->proxy);
@@ -332,6 +337,8 @@ const char *raia_origin_open(struct raia_origin **out,
   if (o == NULL)
     return no_memory;
   o->verbose = options->verbose;
+  o->gate.connections = options->max_connections;
+  raia_ring_init(&o->gate.queue);
   o->connect_timeout_ms = (long)(options->connect_timeout * 1000);
   static char content_type[] = "Content-Type: application/json";
   static char expect[] = "Expect:"; /* do not ask before sending a body */
@@ -376,6 +383,10 @@ void raia_origin_close(struct raia_origin *o) {
   free(o->ca_file);
   free(o->prefix);
   free(o);
+}
+
+struct raia_gate *raia_origin_gate(struct raia_origin *o) {
+  return &o->gate;
 }
 
 const char *raia_origin_url(const struct raia_origin *o) { return o->url; }

@@ -3,8 +3,7 @@
 #ifndef RAIA_ORIGIN_H
 #define RAIA_ORIGIN_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "gate.h"
 
 /* What one is made of. The strings are the caller's and are copied. */
 struct raia_origin_options {
@@ -14,6 +13,7 @@ struct raia_origin_options {
   const char *proxy;      /* NULL: as the environment says; "": none */
   const char *ca_file;    /* NULL: the system's */
   double connect_timeout; /* seconds */
+  long max_connections;
   bool allow_insecure;
   bool verbose; /* libcurl's own account on stderr, the key masked */
 };
@@ -31,6 +31,9 @@ void raia_origin_close(struct raia_origin *origin);
 
 /* The base URL as it was checked, without a trailing slash. */
 const char *raia_origin_url(const struct raia_origin *origin);
+
+/* What its attempts pass through. */
+struct raia_gate *raia_origin_gate(struct raia_origin *origin);
 
 /* NULL when the header may be sent, else why not. */
 const char *raia_header_bad(const char *name, size_t name_length,

@@ -1,4 +1,4 @@
-/* All that is in flight: libcurl's multi handle, its sockets and timers. */
+/* All that is in flight: libcurl's multi handles, their sockets and timers. */
 #include "pool.h"
 
 #include "events.h"
@@ -24,7 +24,7 @@ static struct raia_transfer *of_link(struct raia_link *link) {
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *socket) {
-  struct raia_pool *pool = data;
+  struct raia_lane *lane = data;
   int watch = what == CURL_POLL_IN      ? RAIA_READABLE
               : what == CURL_POLL_OUT   ? RAIA_WRITABLE
               : what == CURL_POLL_INOUT ? RAIA_READABLE | RAIA_WRITABLE
@@ -33,17 +33,20 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   (void)socket;
   /* A socket that can't be watched ends by its timeout; an error from here
      would end all that is in flight. */
-  (void)raia_events_set(pool->events, fd, watch);
+  (void)raia_events_set(lane->pool->events, fd, watch,
+                        (int)(lane - lane->pool->lanes));
   return 0;
 }
 
 static int on_timer(CURLM *multi, long milliseconds, void *data) {
-  struct raia_pool *pool = data;
+  struct raia_lane *lane = data;
   (void)multi;
-  pool->curl_due = milliseconds < 0 ? 0
-                   : milliseconds == 0
-                       ? 1e-9 /* now: the clock not asked */
-                       : raia_now() + (double)milliseconds * 1e-3;
+  if (milliseconds < 0)
+    lane->due = 0;
+  else if (milliseconds == 0)
+    lane->due = 1e-9; /* now: the clock is not asked */
+  else
+    lane->due = raia_now() + (double)milliseconds * 1e-3;
   return 0;
 }
 
@@ -52,97 +55,193 @@ static int on_timer(CURLM *multi, long milliseconds, void *data) {
 /* Once a process, and never undone: others may be using libcurl, too. */
 static void init_libcurl(void) { (void)curl_global_init(CURL_GLOBAL_ALL); }
 
+static bool open_lane(struct raia_pool *pool, struct raia_lane *lane) {
+  if (lane->multi != NULL)
+    return true;
+  lane->pool = pool;
+  lane->multi = curl_multi_init();
+  if (lane->multi == NULL)
+    return false;
+  CURLMcode code = CURLM_OK;
+#define SET(option, value)                                                    \
+  (code = code ? code : curl_multi_setopt(lane->multi, option, value))
+  SET(CURLMOPT_SOCKETFUNCTION, on_socket);
+  SET(CURLMOPT_SOCKETDATA, lane);
+  SET(CURLMOPT_TIMERFUNCTION, on_timer);
+  SET(CURLMOPT_TIMERDATA, lane);
+  if (lane == &pool->lanes[RAIA_MULTIPLEXED]) {
+    /* libcurl else takes it that a connection has room for 100, and opens one
+       for each request beyond them until it knows better. */
+    SET(CURLMOPT_MAX_HOST_CONNECTIONS, 8L);
+#if LIBCURL_VERSION_NUM >= 0x074300
+    SET(CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
+#endif
+  }
+#undef SET
+  return code == CURLM_OK;
+}
+
+static void close_lane(struct raia_lane *lane) {
+  curl_multi_cleanup(lane->multi);
+  lane->multi = NULL;
+  lane->due = 0;
+}
+
 bool raia_pool_open(struct raia_pool *pool) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, init_libcurl);
   raia_ring_init(&pool->running);
-  raia_ring_init(&pool->waiting);
-  raia_ring_init(&pool->ended);
+  raia_ring_init(&pool->timers);
+  raia_ring_init(&pool->news);
   pool->random = (unsigned)time(NULL) ^ (unsigned)(uintptr_t)pool;
   pool->events = raia_events_open();
-  if (pool->events != NULL)
-    pool->multi = curl_multi_init();
-  return pool->multi != NULL &&
-         !curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_socket) &&
-         !curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool) &&
-         !curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_timer) &&
-         !curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
+  return pool->events != NULL && open_lane(pool, &pool->lanes[RAIA_PLAIN]);
+}
+
+static void stop_timer(struct raia_timer *timer) {
+  if (timer->source == RAIA_OF_TRANSFER)
+    raia_pool_stop(RAIA_OF(struct raia_transfer, retry, timer), RAIA_CLOSED);
+  else
+    raia_ring_out(&timer->link);
 }
 
 void raia_pool_close(struct raia_pool *pool) {
-  if (pool->multi == NULL && pool->events == NULL)
+  if (pool->events == NULL)
     return;
   while (!raia_ring_empty(&pool->running))
     raia_pool_stop(of_link(pool->running.next), RAIA_CLOSED);
-  while (!raia_ring_empty(&pool->waiting))
-    raia_pool_stop(of_link(pool->waiting.next), RAIA_CLOSED);
-  while (raia_pool_ended(pool) != NULL)
+  while (!raia_ring_empty(&pool->timers))
+    stop_timer(RAIA_OF(struct raia_timer, link, pool->timers.next));
+  while (raia_pool_news(pool) != NULL)
     ;
-  curl_multi_cleanup(pool->multi);
+  for (int i = 0; i < RAIA_LANES; i++)
+    close_lane(&pool->lanes[i]);
   raia_events_close(pool->events);
-  pool->multi = NULL;
   pool->events = NULL;
+}
+
+/* ---- timers and news ---- */
+
+/* In order of time; most come last. */
+static void set_timer(struct raia_pool *pool, struct raia_timer *timer,
+                      double due, enum raia_source source) {
+  struct raia_link *place = pool->timers.previous;
+  while (place != &pool->timers &&
+         RAIA_OF(struct raia_timer, link, place)->due > due)
+    place = place->previous;
+  timer->due = due;
+  timer->source = source;
+  raia_ring_in(place, &timer->link);
+}
+
+static void tell(struct raia_pool *pool, struct raia_news *news,
+                 enum raia_source source) {
+  news->source = source;
+  raia_ring_out(&news->link);
+  raia_ring_in(pool->news.previous, &news->link);
+}
+
+struct raia_news *raia_pool_news(struct raia_pool *pool) {
+  struct raia_link *link = pool->news.next;
+  return raia_ring_out(link) ? RAIA_OF(struct raia_news, link, link) : NULL;
+}
+
+void raia_pool_alarm(struct raia_pool *pool, struct raia_alarm *alarm,
+                     double seconds) {
+  set_timer(pool, &alarm->timer, raia_now() + seconds, RAIA_OF_TIMER);
+}
+
+void raia_pool_calm(struct raia_alarm *alarm) {
+  raia_ring_out(&alarm->timer.link);
+  raia_ring_out(&alarm->news.link);
 }
 
 /* ---- a transfer's way through the pool ---- */
 
-static void tell(struct raia_transfer *t) {
-  raia_ring_out(&t->ended);
-  raia_ring_in(t->pool->ended.previous, &t->ended);
+static void begin(struct raia_pool *pool, struct raia_transfer *t);
+
+/* Begins what is queued as far as there is room. */
+static void begin_queued(struct raia_pool *pool, struct raia_gate *gate) {
+  while (raia_gate_open(gate) && !raia_ring_empty(&gate->queue))
+    begin(pool, of_link(gate->queue.next));
 }
 
-static void done(struct raia_transfer *t) {
+/* Takes `t` from where its state has put it. An attempt that was under way
+   makes room for one that is queued. */
+static void take_out(struct raia_transfer *t) {
+  struct raia_gate *gate = raia_origin_gate(t->origin);
+  bool running = t->state == RAIA_RUNNING;
   raia_ring_out(&t->link);
-  t->state = RAIA_DONE;
-  raia_transfer_release(t);
-  tell(t);
-}
-
-static void fail(struct raia_transfer *t, enum raia_kind kind) {
-  t->outcome.kind = kind;
-  done(t);
-}
-
-static void begin(struct raia_pool *pool, struct raia_transfer *t) {
-  raia_ring_out(&t->link);
-  if (!raia_transfer_begin(t) ||
-      curl_multi_add_handle(pool->multi, t->handle->easy) != CURLM_OK) {
-    fail(t, RAIA_NO_MEMORY);
+  raia_ring_out(&t->retry.link);
+  t->state = RAIA_READY;
+  if (!running)
     return;
+  curl_multi_remove_handle(t->lane->multi, t->handle->easy);
+  gate->active--;
+  if (gate->user == t)
+    gate->user = NULL;
+  begin_queued(t->pool, gate);
+}
+
+static void finish(struct raia_transfer *t, enum raia_kind kind) {
+  t->outcome.kind = kind;
+  t->state = RAIA_DONE;
+  t->pool->in_flight--;
+  raia_transfer_release(t);
+  tell(t->pool, &t->news, RAIA_OF_TRANSFER);
+}
+
+static void wait_until(struct raia_transfer *t, double due) {
+  t->state = RAIA_WAITING;
+  set_timer(t->pool, &t->retry, due, RAIA_OF_TRANSFER);
+}
+
+/* Begins an attempt of `t`, or has it wait for its turn. */
+static void begin(struct raia_pool *pool, struct raia_transfer *t) {
+  struct raia_gate *gate = raia_origin_gate(t->origin);
+  struct raia_lane *lane =
+      &pool->lanes[gate->multiplexes ? RAIA_MULTIPLEXED : RAIA_PLAIN];
+  take_out(t);
+  if (gate->not_before > 0 && gate->not_before > raia_now()) {
+    wait_until(t, gate->not_before);
+  } else if (!raia_gate_open(gate)) {
+    t->state = RAIA_QUEUED;
+    raia_ring_in(gate->queue.previous, &t->link);
+  } else if (!open_lane(pool, lane) || !raia_transfer_begin(t) ||
+             curl_multi_add_handle(lane->multi, t->handle->easy)) {
+    finish(t, RAIA_NO_MEMORY);
+  } else {
+    t->lane = lane;
+    t->attempts++;
+    t->state = RAIA_RUNNING;
+    gate->active++;
+    raia_ring_in(pool->running.previous, &t->link);
   }
-  t->attempts++;
-  t->state = RAIA_RUNNING;
-  raia_ring_in(pool->running.previous, &t->link);
 }
 
 void raia_pool_start(struct raia_pool *pool, struct raia_transfer *t) {
   t->pool = pool;
-  if (pool->multi == NULL)
-    fail(t, RAIA_CLOSED);
+  pool->in_flight++;
+  if (pool->events == NULL)
+    finish(t, RAIA_CLOSED);
   else
     begin(pool, t);
 }
 
 void raia_pool_stop(struct raia_transfer *t, enum raia_kind kind) {
+  if (t->state == RAIA_READY || t->state == RAIA_DONE)
+    return;
   if (t->state == RAIA_RUNNING) {
     raia_transfer_end(t, CURLE_OK); /* for what was sent */
     t->outcome.status = 0;
-    curl_multi_remove_handle(t->pool->multi, t->handle->easy);
   }
-  if (t->state == RAIA_RUNNING || t->state == RAIA_WAITING)
-    fail(t, kind);
+  take_out(t);
+  finish(t, kind);
 }
 
-/* Waits for the next attempt, in order of time; most come last. */
-static void wait_until(struct raia_pool *pool, struct raia_transfer *t,
-                       double due) {
-  struct raia_link *place = pool->waiting.previous;
-  while (place != &pool->waiting && of_link(place)->due > due)
-    place = place->previous;
-  t->due = due;
-  t->state = RAIA_WAITING;
-  raia_ring_out(&t->link);
-  raia_ring_in(place, &t->link);
+void raia_pool_forget(struct raia_transfer *t) {
+  raia_pool_stop(t, RAIA_CANCELLED);
+  raia_ring_out(&t->news.link);
 }
 
 static double next_random(struct raia_pool *pool) {
@@ -150,37 +249,40 @@ static double next_random(struct raia_pool *pool) {
   return (pool->random >> 8) / 16777216.0;
 }
 
+/* A 429 is for all calls of the client: none of them begins an attempt until
+   the service wants to be asked again. */
+static void slow_down(struct raia_transfer *t, double now, double random) {
+  struct raia_gate *gate = raia_origin_gate(t->origin);
+  double wait = raia_retry_wait(&t->outcome, t->attempts, t->attempts, random);
+  if (t->outcome.status == 429 && wait > 0)
+    gate->not_before = fmax(gate->not_before, now + wait);
+}
+
 static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
                         CURLcode code) {
+  double now = raia_now(), random = next_random(pool);
   raia_transfer_end(t, (int)code);
-  curl_multi_remove_handle(pool->multi, t->handle->easy);
-  double wait = raia_retry_wait(&t->outcome, t->attempts, t->max_retries,
-                                next_random(pool));
-  if (wait < 0)
-    done(t);
-  else
-    wait_until(pool, t, raia_now() + wait);
   t->attempt_ended = true;
-  tell(t);
-}
-
-struct raia_transfer *raia_pool_ended(struct raia_pool *pool) {
-  struct raia_link *link = pool->ended.next;
-  return raia_ring_out(link) ? RAIA_OF(struct raia_transfer, ended, link)
-                             : NULL;
-}
-
-void raia_pool_forget(struct raia_transfer *t) {
-  raia_pool_stop(t, RAIA_CANCELLED);
-  raia_ring_out(&t->ended);
+  if (t->multiplexed)
+    raia_origin_gate(t->origin)->multiplexes = true;
+  slow_down(t, now, random);
+  take_out(t);
+  double wait =
+      raia_retry_wait(&t->outcome, t->attempts, t->max_retries, random);
+  if (wait < 0) {
+    finish(t, t->outcome.kind);
+  } else {
+    wait_until(t, now + wait);
+    tell(pool, &t->news, RAIA_OF_TRANSFER);
+  }
 }
 
 /* ---- moving everything along ---- */
 
-static void collect(struct raia_pool *pool) {
+static void collect(struct raia_pool *pool, struct raia_lane *lane) {
   int left;
   CURLMsg *message;
-  while ((message = curl_multi_info_read(pool->multi, &left)) != NULL) {
+  while ((message = curl_multi_info_read(lane->multi, &left)) != NULL) {
     char *t = NULL;
     CURLcode code = message->data.result; /* gone with the handle */
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
@@ -188,50 +290,73 @@ static void collect(struct raia_pool *pool) {
   }
 }
 
-static void run_timers(struct raia_pool *pool) {
-  int running;
-  if (!raia_ring_empty(&pool->waiting)) {
-    double now = raia_now();
-    while (!raia_ring_empty(&pool->waiting) &&
-           of_link(pool->waiting.next)->due <= now)
-      begin(pool, of_link(pool->waiting.next));
-  }
-  if (pool->curl_due != 0 && pool->curl_due <= raia_now()) {
-    pool->curl_due = 0;
-    curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-  }
+static void fire(struct raia_pool *pool, struct raia_timer *timer) {
+  raia_ring_out(&timer->link);
+  if (timer->source == RAIA_OF_TRANSFER)
+    begin(pool, RAIA_OF(struct raia_transfer, retry, timer));
+  else
+    tell(pool, &RAIA_OF(struct raia_alarm, timer, timer)->news, RAIA_OF_TIMER);
 }
 
-/* How long to wait for sockets, in milliseconds, at most `seconds`. */
-static int patience(const struct raia_pool *pool, double seconds) {
-  double now = raia_now(), due = now + seconds;
-  if (pool->curl_due != 0 && pool->curl_due < due)
-    due = pool->curl_due;
-  if (!raia_ring_empty(&pool->waiting) &&
-      of_link(pool->waiting.next)->due < due)
-    due = of_link(pool->waiting.next)->due;
-  return due <= now        ? 0
-         : due - now > 1e6 ? 1000000000
-                           : (int)ceil((due - now) * 1000);
+static struct raia_timer *first_timer(const struct raia_pool *pool) {
+  return raia_ring_empty(&pool->timers)
+             ? NULL
+             : RAIA_OF(struct raia_timer, link, pool->timers.next);
+}
+
+/* Does what is due, and takes in what has ended. */
+static void advance(struct raia_pool *pool) {
+  int running;
+  struct raia_timer *timer = first_timer(pool);
+  double now = timer == NULL ? 0 : raia_now();
+  for (; timer != NULL && timer->due <= now; timer = first_timer(pool))
+    fire(pool, timer);
+  for (int i = 0; i < RAIA_LANES; i++) {
+    struct raia_lane *lane = &pool->lanes[i];
+    if (lane->due != 0 && lane->due <= raia_now()) {
+      lane->due = 0;
+      curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    if (lane->multi != NULL)
+      collect(pool, lane);
+  }
+  if (pool->widened != NULL)
+    begin_queued(pool, pool->widened);
+  pool->widened = NULL;
+}
+
+double raia_pool_patience(const struct raia_pool *pool) {
+  const struct raia_timer *timer = first_timer(pool);
+  double due = timer == NULL ? HUGE_VAL : timer->due;
+  for (int i = 0; i < RAIA_LANES; i++)
+    if (pool->lanes[i].due != 0 && pool->lanes[i].due < due)
+      due = pool->lanes[i].due;
+  if (!raia_ring_empty(&pool->news))
+    due = 0;
+  return due == HUGE_VAL ? -1 : fmax(due - raia_now(), 0);
+}
+
+int raia_pool_fd(const struct raia_pool *pool) {
+  return pool->events == NULL ? -1 : raia_events_fd(pool->events);
 }
 
 bool raia_pool_step(struct raia_pool *pool, double seconds) {
   struct raia_event ready[64];
   int running;
-  if (pool->multi == NULL)
+  if (pool->events == NULL)
     return true;
-  run_timers(pool);
-  collect(pool);
-  if (!raia_ring_empty(&pool->ended))
-    seconds = 0;
-  int n = raia_events_wait(pool->events, patience(pool, seconds), ready, 64);
+  advance(pool);
+  double patience = raia_pool_patience(pool);
+  if (patience >= 0 && patience < seconds)
+    seconds = patience;
+  int n = raia_events_wait(
+      pool->events, seconds > 1e6 ? -1 : (int)ceil(seconds * 1000), ready, 64);
   for (int i = 0; i < n; i++)
     curl_multi_socket_action(
-        pool->multi, ready[i].fd,
-        (ready[i].what & RAIA_READABLE ? CURL_CSELECT_IN : 0) |
-            (ready[i].what & RAIA_WRITABLE ? CURL_CSELECT_OUT : 0),
+        pool->lanes[ready[i].tag].multi, ready[i].fd,
+        ((ready[i].what & RAIA_READABLE) ? CURL_CSELECT_IN : 0) |
+            ((ready[i].what & RAIA_WRITABLE) ? CURL_CSELECT_OUT : 0),
         &running);
-  run_timers(pool);
-  collect(pool);
+  advance(pool);
   return n >= 0;
 }

@@ -1,16 +1,27 @@
-/* All that is in flight: libcurl's multi handle, its sockets and timers. */
+/* All that is in flight: libcurl's multi handles, their sockets and timers. */
 #ifndef RAIA_POOL_H
 #define RAIA_POOL_H
 
 #include "transfer.h"
 
+/* A multi handle. HTTP/2 has one of its own, because it is to share few
+   connections and libcurl can be told so only for all of a handle's. */
+struct raia_lane {
+  void *multi; /* NULL: closed, or not opened yet */
+  double due;  /* when libcurl wants to be called, 0: never */
+  struct raia_pool *pool;
+};
+
+enum { RAIA_PLAIN, RAIA_MULTIPLEXED, RAIA_LANES };
+
 struct raia_pool {
-  void *multi;
-  struct raia_events *events;
-  struct raia_link running; /* transfers, by their link */
-  struct raia_link waiting; /* for their next attempt, the soonest first */
-  struct raia_link ended;   /* an attempt or all of it, and nobody asked yet */
-  double curl_due;          /* when libcurl wants to be called, 0: never */
+  struct raia_lane lanes[RAIA_LANES];
+  struct raia_events *events; /* NULL: closed */
+  struct raia_link running;   /* transfers, by their link */
+  struct raia_link timers;    /* the soonest first */
+  struct raia_link news;      /* not told yet, the oldest first */
+  long in_flight;             /* transfers started and not done */
+  struct raia_gate *widened;  /* there may be room for what is queued in it */
   unsigned random;
 };
 
@@ -28,16 +39,26 @@ void raia_pool_start(struct raia_pool *pool, struct raia_transfer *t);
 /* Ends a transfer with `kind` if it is not done yet. */
 void raia_pool_stop(struct raia_transfer *t, enum raia_kind kind);
 
-/* Waits up to `seconds` for something to happen and moves everything along.
-   Returns at once when an attempt has ended. False when a signal came. */
-bool raia_pool_step(struct raia_pool *pool, double seconds);
-
-/* The next transfer that is done, or of which an attempt ended, since it was
-   last returned; or NULL. */
-struct raia_transfer *raia_pool_ended(struct raia_pool *pool);
-
 /* Stops `t` as cancelled, and the pool knows it no more. */
 void raia_pool_forget(struct raia_transfer *t);
+
+/* Sets an alarm that is not set, or takes it back. */
+void raia_pool_alarm(struct raia_pool *pool, struct raia_alarm *alarm,
+                     double seconds);
+void raia_pool_calm(struct raia_alarm *alarm);
+
+/* Waits up to `seconds` for something to happen and moves everything along.
+   Returns at once when there is news. False when a signal came. */
+bool raia_pool_step(struct raia_pool *pool, double seconds);
+
+/* The oldest news, which it forgets, or NULL: a transfer that is done or of
+   which an attempt ended, or an alarm that went off. */
+struct raia_news *raia_pool_news(struct raia_pool *pool);
+
+/* A descriptor that is readable when a step would find something, or -1; and
+   after how many seconds one would anyway, negative for never. */
+int raia_pool_fd(const struct raia_pool *pool);
+double raia_pool_patience(const struct raia_pool *pool);
 
 /* Seconds of a clock that never goes back. */
 double raia_now(void);

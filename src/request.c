@@ -2,15 +2,13 @@
 #include "request.h"
 
 #include "engine.h"
-#include "log.h"
+#include "news.h"
 #include "reply.h"
+#include "scheduler.h"
 
 #include <lauxlib.h>
 #include <math.h>
 #include <string.h>
-
-/* A hook set by a signal that no wait saw is looked for this often. */
-static const double patience = 0.2; /* seconds */
 
 static const double default_timeout = 60; /* seconds, of an attempt */
 
@@ -48,7 +46,7 @@ void raia_request_start(lua_State *L, int index) {
     return;
   }
   if (r->client->on_event)
-    raia_engine_remember(L, index, &r->transfer);
+    raia_engine_remember(L, index, &r->transfer.news);
   raia_ring_in(&r->client->requests, &r->of_client);
   raia_pool_start(raia_engine_pool(L), &r->transfer);
 }
@@ -99,102 +97,57 @@ int raia_request_results(lua_State *L, int index) {
   return n;
 }
 
-/* ---- what attempts that ended are told to ---- */
+/* ---- waiting ---- */
 
-/* Pushes the event of the attempt that t has ended. */
-static void push_event(lua_State *L, const struct raia_transfer *t) {
-  lua_createtable(L, 0, 7);
-  lua_pushstring(L, t->method);
-  lua_setfield(L, -2, "method");
-  lua_pushstring(L, t->path);
-  lua_setfield(L, -2, "path");
-  lua_pushinteger(L, t->attempts);
-  lua_setfield(L, -2, "attempt");
-  lua_pushnumber(L, t->elapsed);
-  lua_setfield(L, -2, "elapsed");
-  if (t->outcome.status != 0) {
-    lua_pushinteger(L, (lua_Integer)t->outcome.status);
-    lua_setfield(L, -2, "status");
-  }
-  if (t->outcome.kind != RAIA_OK) {
-    lua_pushstring(L, raia_kind_name(t->outcome.kind));
-    lua_setfield(L, -2, "kind");
-  }
-}
-
-/* Calls on_event of the client of the request at the top. An error in it ends
-   the request, whose results it is from then on. */
-static void call_on_event(lua_State *L, struct raia_request *r) {
-  luaL_checkstack(L, 10, NULL);
-  lua_getiuservalue(L, -1, 1); /* request, values */
-  lua_rawgeti(L, -1, RAIA_REQUEST_CLIENT);
-  lua_getiuservalue(L, -1, 1);
-  lua_rawgeti(L, -1, RAIA_CLIENT_ON_EVENT);
-  push_event(L, &r->transfer);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    lua_createtable(L, 1, 0); /* request, values, client, its, error, table */
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, 1);
-    lua_rawseti(L, -4, RAIA_REQUEST_ERROR);
-    raia_pool_stop(&r->transfer, RAIA_CANCELLED);
-  }
-  lua_pop(L, 3);
-}
-
-static void tell_ended(lua_State *L, struct raia_pool *pool) {
-  struct raia_transfer *t;
-  while ((t = raia_pool_ended(pool)) != NULL) {
-    struct raia_request *r = RAIA_OF(struct raia_request, transfer, t);
-    bool news = t->attempt_ended;
-    t->attempt_ended = false;
-    if (news && r->client->log)
-      raia_log_attempt(t);
-    if (news && r->client->on_event) {
-      raia_engine_find(L, t);
-      if (!lua_isnil(L, -1))
-        call_on_event(L, r);
-      lua_pop(L, 1);
-    }
-  }
-}
-
-void raia_request_block(lua_State *L, int index, double seconds) {
-  struct raia_transfer *t = lua_touserdata(L, index);
-  struct raia_pool *pool = raia_engine_pool(L);
-  lua_Hook hook = raia_engine_hook(L);
-  double now = raia_now(), checked = now, until = now + seconds;
-  tell_ended(L, pool);
+static void block(lua_State *L, struct raia_transfer *t, double seconds) {
+  struct raia_wait wait;
+  raia_wait_begin(L, &wait, seconds);
+  raia_news_tell(L, wait.pool);
   while (t->state != RAIA_DONE) {
-    bool signalled =
-        !raia_pool_step(pool, fmin(patience, fmax(until - now, 0)));
-    tell_ended(L, pool);
-    now = raia_now();
-    if (now >= until)
-      return;
-    if (signalled || now - checked >= patience) {
-      checked = now;
-      if (!raia_engine_unbroken(L, hook)) {
-        raia_pool_stop(t, RAIA_CANCELLED);
-        lua_error(L);
-      }
+    bool unbroken = raia_wait_step(L, &wait);
+    if (!unbroken) {
+      raia_pool_stop(t, RAIA_CANCELLED);
+      lua_error(L);
     }
+    raia_news_tell(L, wait.pool);
+    if (raia_wait_over(&wait))
+      return;
   }
 }
 
-/* ---- methods ---- */
-
-static int push_results_or_wait(lua_State *L) {
-  struct raia_transfer *t = lua_touserdata(L, 1);
+/* Goes on when the wait's function has returned: it has suspended, or leaves
+   it to us to block. The seconds are below what it returned. */
+static int waited(lua_State *L, int status, lua_KContext index) {
+  struct raia_transfer *t = lua_touserdata(L, (int)index);
+  (void)status;
+  if (!lua_toboolean(L, -1))
+    block(L, t, lua_tonumber(L, -2));
   if (t->state == RAIA_DONE)
-    return raia_request_results(L, 1);
+    return raia_request_results(L, (int)index);
   lua_pushnil(L);
   lua_pushliteral(L, "the request is still under way");
   return 2;
 }
 
+int raia_request_wait(lua_State *L, int index, double seconds) {
+  struct raia_transfer *t = lua_touserdata(L, index);
+  lua_pushnumber(L, seconds);
+  if (t->state != RAIA_DONE && seconds > 0 && lua_isyieldable(L) &&
+      raia_scheduler_push_suspend(L)) {
+    lua_pushvalue(L, index);
+    lua_pushvalue(L, -3);
+    lua_callk(L, 2, 1, index, waited);
+  } else {
+    lua_pushboolean(L, 0);
+  }
+  return waited(L, LUA_OK, index);
+}
+
+/* ---- methods ---- */
+
 static int request_done(lua_State *L) {
   struct raia_transfer *t = luaL_checkudata(L, 1, RAIA_REQUEST);
-  raia_request_block(L, 1, 0);
+  block(L, t, 0);
   lua_pushboolean(L, t->state == RAIA_DONE);
   return 1;
 }
@@ -203,14 +156,12 @@ static int request_wait(lua_State *L) {
   luaL_checkudata(L, 1, RAIA_REQUEST);
   double seconds = luaL_optnumber(L, 2, HUGE_VAL);
   luaL_argcheck(L, seconds >= 0, 2, "seconds to wait, not negative");
-  raia_request_block(L, 1, seconds);
-  return push_results_or_wait(L);
+  return raia_request_wait(L, 1, seconds);
 }
 
 static int request_result(lua_State *L) {
   luaL_checkudata(L, 1, RAIA_REQUEST);
-  raia_request_block(L, 1, 0);
-  return push_results_or_wait(L);
+  return raia_request_wait(L, 1, 0);
 }
 
 static int request_cancel(lua_State *L) {

@@ -19,7 +19,8 @@ enum {
   RAIA_REQUEST_QUERY,
   RAIA_REQUEST_BODY,
   RAIA_REQUEST_RESULTS, /* packed, once they are made */
-  RAIA_REQUEST_ERROR    /* raised by on_event, in a table */
+  RAIA_REQUEST_ERROR,   /* raised by on_event, in a table */
+  RAIA_REQUEST_WAKE     /* a set of functions to call when it is done */
 };
 
 struct raia_request {
@@ -27,6 +28,7 @@ struct raia_request {
   const struct raia_operation *operation;
   struct raia_client *client;
   struct raia_link of_client;
+  bool awaited; /* there is somebody to wake */
 };
 
 /* Pushes a request of the client at `client`, ready to be filled in, and its
@@ -41,9 +43,10 @@ void raia_request_start(lua_State *L, int index);
    message of what is wrong are on top and are popped. */
 void raia_request_refuse(lua_State *L, int index);
 
-/* Blocks until the request at `index` is done or `seconds` are over. Raises
-   when a hook (Ctrl-C) does; the request is then cancelled. */
-void raia_request_block(lua_State *L, int index, double seconds);
+/* Waits until the request at `index` is done, or for `seconds`, and returns
+   what it came to, or nil and a message. The end of a C function: it may
+   yield. Raises when a hook (Ctrl-C) does; the request is then cancelled. */
+int raia_request_wait(lua_State *L, int index, double seconds);
 
 /* Pushes what the finished request at `index` came to and returns how many
    values that is. Raises what on_event raised. */

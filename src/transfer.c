@@ -2,6 +2,7 @@
 #include "transfer.h"
 
 #include "origin_curl.h"
+#include "pool.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -83,6 +84,27 @@ static size_t on_header(char *line, size_t size, size_t n, void *transfer) {
   return n;
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* Called when a connection is ready for the request. Two requests at a time on
+   one connection: so the server speaks HTTP/2, long before it has answered. */
+static int on_ready(void *transfer, char *ip, char *own_ip, int port,
+                    int own_port) {
+  struct raia_transfer *t = transfer;
+  struct raia_gate *gate = raia_origin_gate(t->origin);
+  (void)ip;
+  (void)own_ip;
+  (void)port;
+  if (gate->user != NULL && gate->user != t && gate->port == own_port &&
+      !gate->multiplexes) {
+    gate->multiplexes = true;
+    t->pool->widened = gate;
+  }
+  gate->user = t;
+  gate->port = own_port;
+  return CURL_PREREQFUNC_OK;
+}
+#endif
+
 /* ---- an attempt ---- */
 
 static bool is_idempotent(const char *method) {
@@ -121,6 +143,10 @@ static CURLcode set_up(struct raia_transfer *t, CURL *easy) {
   SET(CURLOPT_WRITEDATA, t);
   SET(CURLOPT_HEADERFUNCTION, on_header);
   SET(CURLOPT_HEADERDATA, t);
+#if LIBCURL_VERSION_NUM >= 0x075000
+  SET(CURLOPT_PREREQFUNCTION, on_ready);
+  SET(CURLOPT_PREREQDATA, t);
+#endif
 #undef SET
   return code;
 }
@@ -178,12 +204,14 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
 void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   CURLcode code = (CURLcode)curl_code;
   CURL *easy = t->handle->easy;
-  long request_bytes = 0, connects = 0;
+  long request_bytes = 0, connects = 0, version = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->outcome.status);
   curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
   curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME, &t->elapsed);
+  curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
   t->reused = connects == 0;
+  t->multiplexed = version >= CURL_HTTP_VERSION_2_0;
   /* A request whose body had not begun to leave cannot have been acted on. */
   t->outcome.sent =
       request_bytes > 0 && (t->body_length == 0 || t->body_sent > 0);

@@ -5,11 +5,12 @@
 #include "buffer.h"
 #include "origin.h"
 #include "retry.h"
-#include "ring.h"
+#include "timer.h"
 
 enum raia_transfer_state {
   RAIA_READY,   /* filled in, not started */
   RAIA_RUNNING, /* an attempt is under way */
+  RAIA_QUEUED,  /* for others of its client to end */
   RAIA_WAITING, /* for the time of the next attempt */
   RAIA_DONE
 };
@@ -33,6 +34,7 @@ struct raia_transfer {
   int attempts;
   double elapsed;   /* seconds the last attempt took */
   bool reused;      /* the last attempt's connection had been used before */
+  bool multiplexed; /* it was HTTP/2 */
   char detail[256]; /* libcurl's words for what went wrong, or "" */
   char content_type[96], request_id[96];
   struct raia_buffer reply;
@@ -45,8 +47,10 @@ struct raia_transfer {
 
   /* The pool's. */
   struct raia_pool *pool;
-  struct raia_link link, ended;
-  double due;         /* the time of the next attempt */
+  struct raia_lane *lane;  /* that the attempt under way is in */
+  struct raia_link link;   /* in what its state says */
+  struct raia_timer retry; /* the time of the next attempt */
+  struct raia_news news;
   bool attempt_ended; /* by itself, since this was last set to false */
 };
 

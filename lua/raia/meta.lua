@@ -21,6 +21,8 @@ local raia = {}
 ---@field timeout? number seconds for one attempt, from 0.001; default 60, and 300 for `send`
 ---@field connect_timeout? number seconds for name, connection and TLS of an attempt; default 10
 ---@field max_retries? integer attempts after the first, 0 to 100; default 2
+---@field max_connections? integer calls under way at a time, 1 to 65,535; the others queue, the
+---oldest first; where the server speaks HTTP/2, a hundred calls count as one; default 64
 ---@field max_response_bytes? integer bytes of a reply, unpacked; default 32 MiB
 ---@field headers? table<string, string> sent with every request; not those that raia sets itself
 ---@field user_agent? string default "raia-lua/" and the version
@@ -256,6 +258,112 @@ function request:result() end
 ---Ends it with kind `cancelled`, unless it is done.
 ---@return boolean cancelled
 function request:cancel() end
+
+-- Many at once. The calls above block in a plain script. In a task they suspend only their task,
+-- and in a coroutine of the event loop in use only that coroutine. In any other coroutine, such as
+-- a generator, they block: they never yield to a stranger.
+
+---Runs fn and all the tasks spawned in it, and returns what fn returns when all have ended. It
+---raises what fn raises (the tasks are then cancelled), else the first error of a task that nobody
+---joined.
+---Within a task it suspends that task.
+---@param fn function
+---@param ... any its arguments
+---@return any ...
+function raia.run(fn, ...) end
+
+---Makes a task of fn. It runs in `raia.run`, in `raia.step`, while somebody outside of all tasks
+---joins or sleeps, and in the event loop in use.
+---@param fn function
+---@param ... any its arguments
+---@return raia.Task
+function raia.spawn(fn, ...) end
+
+---@class raia.Task
+local task = {}
+
+---Waits for the task to end and returns what its function returned. Raises what it raised; a
+---string has the task's traceback added. Of a cancelled task: `nil, message, err` with kind `cancelled`.
+---@return any ...
+function task:join() end
+
+---Ends the task where it waits: the request that it waits for is cancelled, its `<close>`
+---variables are closed. Raises when it is called by the task itself.
+---@return boolean cancelled false: it had ended
+function task:cancel() end
+
+---@return boolean done whether it has ended
+function task:done() end
+
+---Runs functions side by side.
+---@param functions function[]
+---@return any[]|nil results the first result of each; nil when one of them fails, that is, returns
+---nil or false with something behind it; the others are then cancelled
+---@return any message of the first that failed
+---@return any err of the first that failed
+function raia.gather(functions) end
+
+---@class raia.MapOptions
+---@field concurrency? integer how many at most at a time; default 16
+---@field on_progress? fun(done: integer, total: integer) called after each
+---@field on_error? "stop"|"collect" default "stop"
+
+---@class raia.MapFailure
+---@field message string
+---@field err any what came behind the message, or what was raised
+
+---Calls fn(element, index) for each element of a list, side by side. With `on_error = "stop"` the
+---first failure, as in `gather`, cancels the others and is returned; an error raised in fn is
+---raised. With "collect" both are kept.
+---@param list any[]
+---@param fn fun(element: any, index: integer): any, any, any
+---@param options? raia.MapOptions
+---@return any[]|nil results in the order of the list, nil where fn failed
+---@return table<integer, raia.MapFailure>|any failures by index, with "collect"; else the message
+---@return any err
+function raia.map(list, fn, options) end
+
+---Suspends the task or coroutine, or blocks.
+---@param seconds number
+function raia.sleep(seconds) end
+
+---Calls fn as a task, for at most so many seconds; then it is cancelled.
+---@param seconds number
+---@param fn function
+---@param ... any its arguments
+---@return any ... what fn returns; or `nil, message, err` with kind `timeout`
+function raia.timeout(seconds, fn, ...) end
+
+---Moves everything along: for programs with a loop of their own.
+---@param seconds? number how long to wait for something to happen; default 0
+---@return integer in_flight how many requests are
+function raia.step(seconds) end
+
+---@class raia.ProgressOptions
+---@field quiet? boolean say nothing
+
+---An `on_progress` for `map` that tells on standard error how far it is: on a terminal a bar with
+---rate and time left, elsewhere a line every five seconds.
+---@param label? string
+---@param options? raia.ProgressOptions
+---@return fun(done: integer, total: integer)
+function raia.progress(label, options) end
+
+---Has calls suspend in the coroutines of an event loop. Under "cqueues" these are the coroutines
+---that a controller runs; luv runs callbacks, so under "luv" they are the tasks of `raia.spawn`.
+---@param loop "cqueues"|"luv"|raia.Loop|nil nil: none
+function raia.use(loop) end
+
+---What an event loop has to offer to `raia.use`. All but `watch` is only needed by a loop that
+---runs coroutines. A token is whatever stands for one of these.
+---@class raia.Loop
+---@field watch fun(fd?: integer, seconds?: number, step: function) have step() called when the
+---descriptor fd is readable, and after so many seconds; nil: not for that. It replaces what an
+---earlier call asked for. step() may call it.
+---@field current? fun(): any a token for the running coroutine; nil when it is none of the loop's
+---@field suspend? fun(token: any, seconds: number) suspend the running coroutine until it is
+---resumed or, unless they are math.huge, the seconds are over
+---@field resume? fun(token: any) have a coroutine go on soon; it may have ended or gone on already
 
 ---@class raia.sandbox
 local sandbox = {}

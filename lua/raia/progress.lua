@@ -1,0 +1,31 @@
+-- raia.progress: how far a raia.map is, on standard error.
+local scheduler = require "raia.core".scheduler
+
+local width, seconds_between = 30, { [true] = 0.1, [false] = 5 } -- on a terminal, elsewhere
+
+local function clock(seconds)
+  seconds = math.floor(seconds + 0.5)
+  return ("%d:%02d"):format(seconds // 60, seconds % 60)
+end
+
+return function(label, options)
+  label, options = label or "", options or {}
+  if options.quiet then return function() end end
+  local terminal = scheduler.is_terminal()
+  local start, shown = scheduler.now(), -math.huge
+  return function(done, total)
+    local now = scheduler.now()
+    if done < total and now - shown < seconds_between[terminal] then return end
+    shown = now
+    local rate = done / math.max(now - start, 1e-3)
+    local text = ("%s %d of %d, %.1f/s, %s"):format(label, done, total, rate,
+      done < total and clock((total - done) / rate) .. " left" or clock(now - start))
+    if terminal then
+      local full = total > 0 and done * width // total or width
+      io.stderr:write("\r\27[K[", ("#"):rep(full), ("."):rep(width - full), "] ", text,
+        done >= total and "\n" or "")
+    else
+      io.stderr:write(text, "\n")
+    end
+  end
+end

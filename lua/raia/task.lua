@@ -1,0 +1,424 @@
+-- Tasks: coroutines that wait for requests, for time and for each other, side by side.
+-- What is public here is described in raia/meta.lua.
+local scheduler = require "raia.core".scheduler
+
+local unpack, huge = table.unpack, math.huge
+
+local tasks = setmetatable({}, { __mode = "k" }) -- of coroutines
+local ready, first, last = {}, 1, 0 -- a queue of tasks to be resumed
+local loop -- the event loop in use, if any
+
+local function nothing() end
+
+local changed -- tells the loop that there is something else to wait for
+
+---- Where a wait suspends -------------------------------------------------------------------
+
+local function wake(task)
+  if task.waiting then
+    task.waiting = false
+    last = last + 1
+    ready[last] = task
+    changed()
+  end
+end
+
+-- Tasks as a loop of their own: its tokens are the tasks.
+local own = { resume = wake }
+
+function own.suspend(task, seconds)
+  local alarm <close> = seconds < huge -- luacheck: ignore
+    and scheduler.alarm(seconds, function() wake(task) end) or nil
+  task.waiting = true
+  changed()
+  coroutine.yield()
+end
+
+-- The loop that may suspend the running coroutine, and its token for it; nil: it has to block.
+local function here()
+  if not coroutine.isyieldable() then return nil end
+  local task = tasks[coroutine.running()]
+  if task then return own, task end
+  local token = loop and loop.current and loop.current()
+  if token then return loop, token end
+end
+
+-- Ends a wait, however it ends: cut short, it cancels the request that was waited for.
+local Guard = {}
+
+function Guard:__close()
+  scheduler.on_done(self.request, self.wake, true)
+  if not self.returned then self.request:cancel() end
+end
+
+-- The wait of a call, in place of blocking; false where it has to block.
+local function suspend(request, seconds)
+  local where, token = here()
+  if not where then return false end
+  local function wake_here() where.resume(token) end
+  local guard <close> = setmetatable({ request = request, wake = wake_here }, Guard)
+  scheduler.on_done(request, wake_here)
+  where.suspend(token, seconds)
+  guard.returned = true
+  return true
+end
+
+---- Running tasks -----------------------------------------------------------------------------
+
+local function finish(task, failed, ...)
+  task.ended, task.failed, task.results = true, failed, table.pack(...)
+  tasks[task.co] = nil
+  if task.scope then
+    task.scope[task] = nil
+    if failed and not task.joined then
+      task.scope.failures[#task.scope.failures + 1] = task
+    end
+  end
+  for _, tell in ipairs(task.waiters) do tell() end
+end
+
+local function settle(task, good, ...)
+  if not good then
+    local err = ...
+    if type(err) == "string" then err = debug.traceback(task.co, err) end
+    local closed, second = coroutine.close(task.co)
+    if not closed and second ~= (...) then err = second end
+    finish(task, true, err)
+  elseif coroutine.status(task.co) == "dead" then
+    finish(task, false, ...)
+  elseif not task.waiting then -- it yielded by itself: the others' turn
+    task.waiting = true
+    wake(task)
+  end
+end
+
+-- Gives each task that is ready now one turn.
+local function run_ready()
+  for _ = first, last do
+    local task = ready[first]
+    ready[first] = nil
+    first = first + 1
+    if task and not task.ended then
+      local arguments = task.arguments
+      task.arguments = nil
+      if arguments then
+        settle(task, coroutine.resume(task.co, unpack(arguments, 1, arguments.n)))
+      else
+        settle(task, coroutine.resume(task.co))
+      end
+    end
+  end
+end
+
+-- Moves everything along, for at most so many seconds while there is nothing to tell.
+local function step(seconds)
+  run_ready()
+  local in_flight = scheduler.step(first <= last and 0 or seconds)
+  run_ready()
+  changed()
+  return in_flight
+end
+
+local function step_now() step(0) end
+
+function changed()
+  if not loop then return end
+  local in_flight, fd, seconds = scheduler.state()
+  if first <= last then seconds = 0 end
+  if in_flight == 0 and not seconds then fd = nil end
+  loop.watch(fd, seconds, step_now)
+end
+
+-- Waits until done(), which says so after wake has been called: arm(wake) sees to that.
+local function pause(done, arm, seconds)
+  seconds = seconds or huge
+  local until_then = scheduler.now() + seconds
+  local where, token = here()
+  if where then
+    local waiting = true
+    arm(function()
+      if waiting then where.resume(token) end
+    end)
+    while not done() and scheduler.now() < until_then do
+      where.suspend(token, seconds < huge and until_then - scheduler.now() or huge)
+    end
+    waiting = false
+    return
+  end
+  local alarm <close> = seconds < huge -- luacheck: ignore
+    and scheduler.alarm(seconds, nothing) or nil
+  run_ready()
+  while not done() and scheduler.now() < until_then do
+    local in_flight, _, patience = scheduler.state()
+    if first <= last then
+      patience = 0
+    elseif in_flight == 0 and not patience then
+      error("raia: every task waits for another one, and nothing is in flight", 0)
+    end
+    scheduler.step(patience or huge)
+    run_ready()
+  end
+end
+
+---- Task --------------------------------------------------------------------------------------
+
+local Task = { __name = "raia.task" }
+Task.__index = Task
+
+function Task:__tostring()
+  local state = not self.ended and "under way" or self.failed and "failed" or "done"
+  return ("raia.task (%s)"):format(state)
+end
+
+function Task:__gc()
+  if self.failed and not self.joined and not self.scope then
+    io.stderr:write("raia: a task that nobody joined failed: ", tostring(self.results[1]), "\n")
+  end
+end
+
+local function spawn_in(scope, fn, ...)
+  local task = setmetatable({ waiters = {}, scope = scope, waiting = true }, Task)
+  task.co = coroutine.create(fn)
+  task.arguments = table.pack(...)
+  tasks[task.co] = task
+  if scope then scope[task] = true end
+  wake(task)
+  return task
+end
+
+local function check_function(fn, name)
+  local meta = type(fn) ~= "function" and getmetatable(fn)
+  if type(fn) ~= "function" and not (meta and meta.__call) then
+    error(("raia.%s: a function is needed, not a %s"):format(name, type(fn)), 3)
+  end
+end
+
+local function spawn(fn, ...)
+  check_function(fn, "spawn")
+  local parent = tasks[coroutine.running()]
+  return spawn_in(parent and parent.scope, fn, ...)
+end
+
+function Task:join()
+  self.joined = true
+  if not self.ended then
+    pause(function() return self.ended end, function(tell) table.insert(self.waiters, tell) end)
+  end
+  if self.failed then error(self.results[1], 0) end
+  return unpack(self.results, 1, self.results.n)
+end
+
+function Task:done()
+  return self.ended == true
+end
+
+function Task:cancel()
+  if self.ended then return false end
+  local status = coroutine.status(self.co)
+  if status == "running" or status == "normal" then
+    error("raia: a task cannot cancel itself: return from it", 2)
+  end
+  self.ended = true -- what its <close> variables do cannot come back to it
+  local closed, err = coroutine.close(self.co)
+  if closed then
+    finish(self, false, scheduler.failure("cancelled", "the task was cancelled"))
+  else
+    finish(self, true, err)
+  end
+  return true
+end
+
+---- What is built on tasks --------------------------------------------------------------------
+
+-- Tasks that end with what has spawned them.
+local Scope = {}
+
+function Scope:__close()
+  local left = {}
+  for task in pairs(self) do
+    if type(task) == "table" then left[#left + 1] = task end
+  end
+  for _, task in ipairs(left) do
+    if coroutine.status(task.co) == "suspended" then task:cancel() end
+  end
+end
+
+local function check_seconds(seconds, name)
+  if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
+    error(("raia.%s: seconds are needed, not negative"):format(name), 3)
+  end
+end
+
+local function new_scope()
+  return setmetatable({ failures = {} }, Scope)
+end
+
+local function is_empty(scope)
+  for task in pairs(scope) do
+    if type(task) == "table" then return false end
+  end
+  return true
+end
+
+local function run(fn, ...)
+  check_function(fn, "run")
+  local scope <close> = new_scope()
+  local main = spawn_in(scope, fn, ...)
+  main:join()
+  while not is_empty(scope) do
+    local task = next(scope)
+    if type(task) ~= "table" then task = next(scope, task) end
+    pause(function() return task.ended end, function(tell) table.insert(task.waiters, tell) end)
+  end
+  for _, task in ipairs(scope.failures) do
+    if not task.joined then error(task.results[1], 0) end
+  end
+  return main:join()
+end
+
+local function sleep(seconds)
+  check_seconds(seconds, "sleep")
+  pause(function() return false end, nothing, seconds)
+end
+
+-- Whether packed results are those of a failed call.
+local function failed(results)
+  return not results[1] and results[2] ~= nil
+end
+
+-- Runs `count` tasks of work(i) and waits until stop() or all are done; the others are cancelled.
+-- Raises what one of them raised.
+local function run_all(count, work, stop)
+  local scope <close> = new_scope()
+  local left, tell, broken = count, nil, nil
+  for i = 1, count do
+    local task = spawn_in(scope, work, i)
+    task.joined = true
+    table.insert(task.waiters, function()
+      left = left - 1
+      if task.failed then broken = broken or task end
+      if tell then tell() end
+    end)
+  end
+  pause(function() return left == 0 or broken or stop() end, function(to) tell = to end)
+  if broken then error(broken.results[1], 0) end
+end
+
+local function gather(functions)
+  if type(functions) ~= "table" then
+    error("raia.gather: a table of functions is needed", 2)
+  end
+  for _, fn in ipairs(functions) do check_function(fn, "gather") end
+  local results, failure = {}, nil
+  run_all(#functions, function(i)
+    local all = table.pack(functions[i]())
+    results[i] = all[1]
+    if failed(all) then failure = failure or all end
+  end, function() return failure end)
+  if failure then return unpack(failure, 1, failure.n) end
+  return results
+end
+
+local map_options = { concurrency = true, on_progress = true, on_error = true }
+
+local function check_map(list, fn, options)
+  if type(list) ~= "table" then error("raia.map: a list is needed", 3) end
+  if type(fn) ~= "function" then error("raia.map: a function is needed", 3) end
+  for name in pairs(options) do
+    if not map_options[name] then
+      error(("raia.map: unknown option '%s' (there are concurrency, on_progress, on_error)")
+        :format(tostring(name)), 3)
+    end
+  end
+  local concurrency = options.concurrency or 16
+  if math.type(concurrency) ~= "integer" or concurrency < 1 then
+    error("raia.map: concurrency is a whole number from 1", 3)
+  end
+  local on_error = options.on_error or "stop"
+  if on_error ~= "stop" and on_error ~= "collect" then
+    error("raia.map: on_error is 'stop' or 'collect'", 3)
+  end
+  return concurrency, options.on_progress or nothing, on_error == "collect"
+end
+
+local function map(list, fn, options)
+  local concurrency, on_progress, collect = check_map(list, fn, options or {})
+  local total, taken, done = #list, 0, 0
+  local results, failures, failure = {}, {}, nil
+
+  local function one(i)
+    if not collect then
+      local all = table.pack(fn(list[i], i))
+      if failed(all) then
+        failure = failure or all
+      else
+        results[i] = all[1]
+      end
+      return
+    end
+    local all = table.pack(xpcall(fn, function(err)
+      return type(err) == "string" and debug.traceback(err, 2) or err
+    end, list[i], i))
+    if not all[1] then
+      failures[i] = { message = tostring(all[2]), err = all[2] }
+    elseif not all[2] and all[3] ~= nil then
+      failures[i] = { message = all[3], err = all[4] }
+    else
+      results[i] = all[2]
+    end
+  end
+
+  run_all(math.min(concurrency, total), function()
+    while taken < total and not failure do
+      taken = taken + 1
+      one(taken)
+      done = done + 1
+      on_progress(done, total)
+    end
+  end, function() return failure end)
+  if failure then return unpack(failure, 1, failure.n) end
+  if collect then return results, failures end
+  return results
+end
+
+local function timeout(seconds, fn, ...)
+  check_seconds(seconds, "timeout")
+  check_function(fn, "timeout")
+  local scope <close> = new_scope()
+  local task = spawn_in(scope, fn, ...)
+  task.joined = true
+  pause(function() return task.ended end, function(tell) table.insert(task.waiters, tell) end,
+    seconds)
+  if task.ended then return task:join() end
+  return scheduler.failure("timeout", ("not done within %g s"):format(seconds))
+end
+
+---- Event loops -------------------------------------------------------------------------------
+
+local function use(name)
+  local new = name
+  if type(name) == "string" then
+    local found, result = pcall(require, "raia.loop." .. name)
+    if not found then
+      error(("raia.use: no event loop '%s' here: %s"):format(name, result), 2)
+    end
+    new = result
+  end
+  if new ~= nil and (type(new) ~= "table" or type(new.watch) ~= "function") then
+    error("raia.use: the name of an event loop, a table that is one, or nil is needed", 2)
+  end
+  if loop and loop ~= new then loop.watch(nil, nil, step_now) end
+  loop = new
+  changed()
+end
+
+scheduler.hooks(suspend, changed)
+
+return {
+  run = run, spawn = spawn, gather = gather, map = map, sleep = sleep, timeout = timeout,
+  use = use,
+  step = function(seconds)
+    check_seconds(seconds or 0, "step")
+    return step(seconds or 0)
+  end,
+}

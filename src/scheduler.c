@@ -1,0 +1,169 @@
+/* What schedulers of tasks and event loops build on, as functions of Lua.
+   They are not public: raia/task.lua makes the public ones of them. */
+#include "scheduler.h"
+
+#include "engine.h"
+#include "error.h"
+#include "news.h"
+#include "request.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RAIA_ALARM "raia.alarm"
+
+static char suspend_key, changed_key; /* in the registry, by their addresses */
+
+bool raia_scheduler_push_suspend(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &suspend_key) == LUA_TFUNCTION)
+    return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+void raia_scheduler_changed(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &changed_key) == LUA_TFUNCTION)
+    lua_call(L, 0, 0);
+  else
+    lua_pop(L, 1);
+}
+
+/* hooks(suspend, changed): sets the functions that are called so: suspend
+   (request, seconds) where a call in a coroutine would block, to return
+   whether it has waited instead; changed() when a request is under way that
+   nobody waits for. nil: none. */
+static int scheduler_hooks(lua_State *L) {
+  lua_settop(L, 2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &changed_key);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &suspend_key);
+  return 0;
+}
+
+/* step(seconds): waits for news up to so long and tells it. Returns how many
+   requests are in flight. Raises what a hook or a function woken raises. */
+static int scheduler_step(lua_State *L) {
+  struct raia_wait wait;
+  raia_wait_begin(L, &wait, luaL_checknumber(L, 1));
+  do {
+    if (!raia_wait_step(L, &wait))
+      return lua_error(L);
+  } while (raia_news_tell(L, wait.pool) == 0 && !raia_wait_over(&wait));
+  lua_pushinteger(L, (lua_Integer)wait.pool->in_flight);
+  return 1;
+}
+
+/* state(): how many requests are in flight, the descriptor to watch for
+   reading (nil where there is none), and the seconds after which to step
+   whatever it says (nil: never). */
+static int scheduler_state(lua_State *L) {
+  struct raia_pool *pool = raia_engine_pool(L);
+  double patience = raia_pool_patience(pool);
+  int fd = raia_pool_fd(pool);
+  lua_pushinteger(L, (lua_Integer)pool->in_flight);
+  if (fd >= 0)
+    lua_pushinteger(L, fd);
+  else
+    lua_pushnil(L);
+  if (patience >= 0)
+    lua_pushnumber(L, patience);
+  else
+    lua_pushnil(L);
+  return 3;
+}
+
+/* on_done(request, wake, off): has wake() called when the request is done;
+   with `off`, takes that back. */
+static int scheduler_on_done(lua_State *L) {
+  struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  bool on = !lua_toboolean(L, 3);
+  lua_getiuservalue(L, 1, 1);
+  if (lua_rawgeti(L, -1, RAIA_REQUEST_WAKE) != LUA_TTABLE) {
+    if (!on)
+      return 0;
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -4, RAIA_REQUEST_WAKE);
+  }
+  lua_pushvalue(L, 2);
+  if (on)
+    lua_pushboolean(L, 1);
+  else
+    lua_pushnil(L);
+  lua_rawset(L, -3);
+  r->awaited = true;
+  raia_engine_remember(L, 1, &r->transfer.news);
+  return 0;
+}
+
+/* alarm(seconds, wake): has wake() called after so long. Returns what calls
+   it off when it is closed or nobody holds it any more. */
+static int scheduler_alarm(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  struct raia_alarm *alarm = lua_newuserdatauv(L, sizeof *alarm, 1);
+  memset(alarm, 0, sizeof *alarm);
+  luaL_setmetatable(L, RAIA_ALARM);
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, 1);
+  raia_engine_remember(L, -1, &alarm->news);
+  raia_pool_alarm(raia_engine_pool(L), alarm, fmax(seconds, 0));
+  return 1;
+}
+
+static int alarm_off(lua_State *L) {
+  raia_pool_calm(luaL_checkudata(L, 1, RAIA_ALARM));
+  return 0;
+}
+
+/* failure(kind, message): nil, message, err, as a call that failed gives. */
+static int scheduler_failure(lua_State *L) {
+  luaL_checkstring(L, 1);
+  luaL_checkstring(L, 2);
+  lua_settop(L, 2);
+  lua_pushnil(L);
+  lua_pushvalue(L, 2);
+  lua_createtable(L, 0, 5);
+  luaL_setmetatable(L, RAIA_ERROR);
+  lua_pushvalue(L, 1);
+  lua_setfield(L, -2, "kind");
+  lua_pushvalue(L, 2);
+  lua_setfield(L, -2, "message");
+  lua_pushliteral(L, "maybe");
+  lua_setfield(L, -2, "sent");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "retryable");
+  return 3;
+}
+
+/* is_terminal(): whether standard error is one. */
+static int scheduler_is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty(STDERR_FILENO));
+  return 1;
+}
+
+/* now(): seconds of a clock that never goes back. */
+static int scheduler_now(lua_State *L) {
+  lua_pushnumber(L, raia_now());
+  return 1;
+}
+
+void raia_scheduler_open(lua_State *L) {
+  static const luaL_Reg functions[] = {{"hooks", scheduler_hooks},
+                                       {"step", scheduler_step},
+                                       {"state", scheduler_state},
+                                       {"on_done", scheduler_on_done},
+                                       {"alarm", scheduler_alarm},
+                                       {"failure", scheduler_failure},
+                                       {"is_terminal", scheduler_is_terminal},
+                                       {"now", scheduler_now},
+                                       {0, 0}};
+  static const luaL_Reg metamethods[] = {
+      {"__gc", alarm_off}, {"__close", alarm_off}, {0, 0}};
+  luaL_setfuncs(L, functions, 0);
+  luaL_newmetatable(L, RAIA_ALARM);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,18 @@
+/* What schedulers of tasks and event loops build on, as functions of Lua. */
+#ifndef RAIA_SCHEDULER_H
+#define RAIA_SCHEDULER_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+/* Pushes the function that suspends a coroutine which waits for a request,
+   called as (request, seconds); or pushes nothing and returns false. */
+bool raia_scheduler_push_suspend(lua_State *L);
+
+/* Says that something was started which nobody waits for yet. */
+void raia_scheduler_changed(lua_State *L);
+
+/* Sets the functions in the table at the top. */
+void raia_scheduler_open(lua_State *L);
+
+#endif
