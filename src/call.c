@@ -47,7 +47,7 @@ static bool read_options(lua_State *L, int arg, struct raia_request *r) {
   t->max_retries = (int)options.max_retries;
   if (!lua_istable(L, arg))
     return true;
-  if (lua_getfield(L, arg, "headers") == LUA_TTABLE)
+  if (raia_options_field(L, arg, "headers") == LUA_TTABLE)
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
       if (!raia_header_add(&t->headers, lua_tostring(L, -2),
                            lua_tostring(L, -1)))
@@ -87,7 +87,7 @@ static void push_body(lua_State *L, const struct raia_operation *operation,
     luaL_typeerror(L, arg,
                    operation->shorthand != NULL ? "string or table" : "table");
   bool added = option != NULL && lua_istable(L, options) &&
-               lua_getfield(L, options, option) != LUA_TNIL;
+               raia_options_field(L, options, option) != LUA_TNIL;
   if (!added && !shorthand) {
     lua_pushvalue(L, arg);
     return;
@@ -262,13 +262,13 @@ int raia_call_request(lua_State *L) {
   r->transfer.large = strcmp(r->transfer.method, "GET") == 0;
   lua_pushvalue(L, 3);
   r->transfer.path = keep(L, values, RAIA_REQUEST_PATH, NULL);
-  if (lua_istable(L, 4) && lua_getfield(L, 4, "query") == LUA_TTABLE) {
+  if (lua_istable(L, 4) && raia_options_field(L, 4, "query") == LUA_TTABLE) {
     push_query(L, 4);
     r->transfer.query = keep(L, values, RAIA_REQUEST_QUERY, NULL);
     if (*r->transfer.query == '\0')
       r->transfer.query = NULL;
   }
-  if (lua_istable(L, 4) && lua_getfield(L, 4, "body") == LUA_TTABLE) {
+  if (lua_istable(L, 4) && raia_options_field(L, 4, "body") == LUA_TTABLE) {
     if (strcmp(r->transfer.method, "GET") == 0)
       luaL_argerror(L, 4, "a GET has no body (a query goes into 'query')");
     sound = set_body(L, request, values);

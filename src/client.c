@@ -109,9 +109,9 @@ static void set_user_value(lua_State *L, struct raia_client *client) {
   luaL_setmetatable(L, RAIA_CONVERSATIONS);
   lua_rawseti(L, -2, RAIA_CLIENT_CONVERSATIONS);
   if (lua_istable(L, 1)) {
-    client->on_event = lua_getfield(L, 1, "on_event") == LUA_TFUNCTION;
+    client->on_event = raia_options_field(L, 1, "on_event") == LUA_TFUNCTION;
     lua_rawseti(L, -2, RAIA_CLIENT_ON_EVENT);
-    if (lua_getfield(L, 1, "headers") == LUA_TTABLE)
+    if (raia_options_field(L, 1, "headers") == LUA_TTABLE)
       for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
         if (!raia_origin_header(client->origin, lua_tostring(L, -2),
                                 lua_tostring(L, -1)))

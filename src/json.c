@@ -266,7 +266,7 @@ static void make_integers(lua_State *L) {
       make_integers(L);
     } else if (lua_type(L, -1) == LUA_TNUMBER && !lua_isinteger(L, -1)) {
       lua_Number x = lua_tonumber(L, -1);
-      if (x == floor(x) && fabs(x) <= (lua_Number)exact_integer &&
+      if (x == floor(x) && fabs(x) < (lua_Number)exact_integer &&
           !(x == 0 && signbit(x))) {
         lua_pushvalue(L, -2);
         lua_pushinteger(L, (lua_Integer)x);

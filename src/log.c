@@ -28,6 +28,16 @@ void raia_log_attempt(const struct raia_transfer *t) {
           t->reply.length, t->reused ? "reused" : "new");
 }
 
+/* The bytes of the name of a header with credentials that `s` begins with. */
+static size_t credentials(const char *s, size_t length) {
+  static const char *const names[] = {"agent-secret-key", "authorization"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (length >= strlen(names[i]) &&
+        strncasecmp(s, names[i], strlen(names[i])) == 0)
+      return strlen(names[i]);
+  return 0;
+}
+
 void raia_log_line(char mark, const char *line, size_t length,
                    const char *secret) {
   char out[1024] = "";
@@ -35,14 +45,17 @@ void raia_log_line(char mark, const char *line, size_t length,
   while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
     length--;
   for (size_t i = 0; i < length && n < sizeof out - 4;) {
-    if (key > 0 && length - i >= key && memcmp(line + i, secret, key) == 0) {
+    size_t name = credentials(line + i, length - i);
+    bool is_key =
+        key > 0 && length - i >= key && memcmp(line + i, secret, key) == 0;
+    if (name > 0)
+      length = i + name; /* and no further */
+    if (is_key) {
       for (int stars = 0; stars < 3; stars++)
         out[n++] = '*';
       i += key;
       continue;
     }
-    if (length - i > 14 && strncasecmp(line + i, "authorization:", 14) == 0)
-      length = i + 14; /* credentials of a proxy: not beyond the colon */
     out[n++] = line[i++];
     if ((unsigned char)out[n - 1] < ' ' || out[n - 1] == 127)
       out[n - 1] = '?';

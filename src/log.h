@@ -13,8 +13,8 @@ enum raia_log_level raia_log_level(const char **unknown);
 /* A line on the attempt that `t` has ended. */
 void raia_log_attempt(const struct raia_transfer *t);
 
-/* Prints one note or header line of libcurl's with every `secret` in it, and
-   all credentials of proxies, masked. Cut at 1 KiB. */
+/* Prints one note or header line of libcurl's, cut at 1 KiB. What follows the
+   name of a header that holds credentials is masked, and so is `secret`. */
 void raia_log_line(char mark, const char *line, size_t length,
                    const char *secret);
 

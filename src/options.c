@@ -109,3 +109,9 @@ void raia_options_read(lua_State *L, int arg, const struct raia_option *rows,
       read_one(L, arg, row, out);
   }
 }
+
+int raia_options_field(lua_State *L, int index, const char *name) {
+  index = lua_absindex(L, index);
+  lua_pushstring(L, name);
+  return lua_rawget(L, index);
+}

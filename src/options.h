@@ -29,4 +29,8 @@ struct raia_option {
 void raia_options_read(lua_State *L, int arg, const struct raia_option *rows,
                        void *out);
 
+/* Pushes field `name` of the table at `index`, whatever its metatable says,
+   and returns its type. */
+int raia_options_field(lua_State *L, int index, const char *name);
+
 #endif

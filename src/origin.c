@@ -4,6 +4,7 @@
 
 #include "log.h"
 #include "path.h"
+#include "transfer.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -199,17 +200,25 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
 
 /* ---- handles ---- */
 
+/* libcurl shows a request's headers in pieces that may end in the middle of a
+   line. Then the rest of that line is not shown: it could be of the key. */
 static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
                     void *origin) {
   static const char marks[] = {'*', '<', '>'}; /* note, header in, out */
-  (void)easy;
-  if (type > CURLINFO_HEADER_OUT)
+  char *private = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+  struct raia_transfer *t = (struct raia_transfer *)(void *)private;
+  if (type > CURLINFO_HEADER_OUT || t == NULL)
     return 0;
   while (size > 0) {
     const char *end = memchr(data, '\n', size);
     size_t line = end == NULL ? size : (size_t)(end - data) + 1;
-    raia_log_line(marks[type], data, line,
-                  ((struct raia_origin *)origin)->key);
+    bool whole = type != CURLINFO_HEADER_OUT || (!t->cut_line && end != NULL);
+    if (whole)
+      raia_log_line(marks[type], data, line,
+                    ((struct raia_origin *)origin)->key);
+    if (type == CURLINFO_HEADER_OUT)
+      t->cut_line = end == NULL;
     data += line;
     size -= line;
   }

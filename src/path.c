@@ -13,8 +13,6 @@ static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 const char *raia_path_bad_id(const char *id, size_t length) {
   if (length == 0)
     return "is empty";
-  if (length > RAIA_ID_MAX)
-    return "is longer than 1,024 bytes";
   if ((length == 1 && id[0] == '.') || (length == 2 && !memcmp(id, "..", 2)))
     return "is '.' or '..', which would name another path";
   return NULL;

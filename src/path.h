@@ -4,8 +4,6 @@
 
 #include <stddef.h>
 
-enum { RAIA_ID_MAX = 1024 }; /* bytes */
-
 /* NULL when `id` can be one segment of a path, else why not. */
 const char *raia_path_bad_id(const char *id, size_t length);
 

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,8 +30,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
               : what == CURL_POLL_OUT   ? RAIA_WRITABLE
               : what == CURL_POLL_INOUT ? RAIA_READABLE | RAIA_WRITABLE
                                         : 0;
-  (void)easy;
+  char *t = NULL;
   (void)socket;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+  if (t != NULL && watch != 0)
+    ((struct raia_transfer *)(void *)t)->socket = fd;
   /* A socket that can't be watched ends by its timeout; an error from here
      would end all that is in flight. */
   (void)raia_events_set(lane->pool->events, fd, watch,
@@ -48,6 +52,25 @@ static int on_timer(CURLM *multi, long milliseconds, void *data) {
   else
     lane->due = raia_now() + (double)milliseconds * 1e-3;
   return 0;
+}
+
+/* ---- sockets by their local port ---- */
+
+int raia_pool_socket(const struct raia_pool *pool, int port) {
+  const int *page = pool->sockets[(port >> 8) & 255];
+  return page == NULL ? -1 : page[port & 255] - 1;
+}
+
+/* Remembers the socket that `t` was on. Where there is no memory for it, the
+   next request there goes unchecked. */
+static void remember_socket(struct raia_pool *pool, struct raia_transfer *t) {
+  long port = 0;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_LOCAL_PORT, &port);
+  int **page = &pool->sockets[(port >> 8) & 255];
+  if (*page == NULL)
+    *page = calloc(256, sizeof **page); /* a descriptor and 1, or 0 */
+  if (*page != NULL)
+    (*page)[port & 255] = t->socket + 1;
 }
 
 /* ---- open, close ---- */
@@ -116,6 +139,9 @@ void raia_pool_close(struct raia_pool *pool) {
     ;
   for (int i = 0; i < RAIA_LANES; i++)
     close_lane(&pool->lanes[i]);
+  for (int i = 0; i < 256; i++)
+    free(pool->sockets[i]);
+  memset(pool->sockets, 0, sizeof pool->sockets);
   raia_events_close(pool->events);
   pool->events = NULL;
 }
@@ -261,7 +287,14 @@ static void slow_down(struct raia_transfer *t, double now, double random) {
 static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
                         CURLcode code) {
   double now = raia_now(), random = next_random(pool);
+  if (t->stale) { /* as if it had not begun: another connection */
+    take_out(t);
+    t->attempts--;
+    begin(pool, t);
+    return;
+  }
   raia_transfer_end(t, (int)code);
+  remember_socket(pool, t);
   t->attempt_ended = true;
   if (t->multiplexed)
     raia_origin_gate(t->origin)->multiplexes = true;
@@ -304,13 +337,16 @@ static struct raia_timer *first_timer(const struct raia_pool *pool) {
              : RAIA_OF(struct raia_timer, link, pool->timers.next);
 }
 
-/* Does what is due, and takes in what has ended. */
-static void advance(struct raia_pool *pool) {
-  int running;
+static void fire_due(struct raia_pool *pool) {
   struct raia_timer *timer = first_timer(pool);
   double now = timer == NULL ? 0 : raia_now();
   for (; timer != NULL && timer->due <= now; timer = first_timer(pool))
     fire(pool, timer);
+}
+
+/* Has libcurl do what is due, and takes in what has ended. */
+static void advance(struct raia_pool *pool) {
+  int running;
   for (int i = 0; i < RAIA_LANES; i++) {
     struct raia_lane *lane = &pool->lanes[i];
     if (lane->due != 0 && lane->due <= raia_now()) {
@@ -345,6 +381,7 @@ bool raia_pool_step(struct raia_pool *pool, double seconds) {
   int running;
   if (pool->events == NULL)
     return true;
+  fire_due(pool); /* not again after the wait: first, the news are told */
   advance(pool);
   double patience = raia_pool_patience(pool);
   if (patience >= 0 && patience < seconds)

@@ -21,6 +21,7 @@ struct raia_pool {
   struct raia_link timers;    /* the soonest first */
   struct raia_link news;      /* not told yet, the oldest first */
   long in_flight;             /* transfers started and not done */
+  int *sockets[256];          /* descriptors by local port, in pages of 256 */
   struct raia_gate *widened;  /* there may be room for what is queued in it */
   unsigned random;
 };
@@ -54,6 +55,9 @@ bool raia_pool_step(struct raia_pool *pool, double seconds);
 /* The oldest news, which it forgets, or NULL: a transfer that is done or of
    which an attempt ended, or an alarm that went off. */
 struct raia_news *raia_pool_news(struct raia_pool *pool);
+
+/* The socket of the last connection known to be on that local port, or -1. */
+int raia_pool_socket(const struct raia_pool *pool, int port);
 
 /* A descriptor that is readable when a step would find something, or -1; and
    after how many seconds one would anyway, negative for never. */

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "json.h"
 #include "message.h"
+#include "path.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -30,19 +31,33 @@ static bool has_string(lua_State *L, const char *name) {
   return has;
 }
 
-/* Turns the array at the top into one of messages; 0 or the index of what is
-   no message. */
-static lua_Integer make_messages(lua_State *L) {
+/* Whether field `name` of the table at the top can be a conversation's id. */
+static bool has_id(lua_State *L, const char *name) {
+  size_t length;
+  bool has = lua_getfield(L, -1, name) == LUA_TSTRING;
+  const char *id = has ? lua_tolstring(L, -1, &length) : NULL;
+  has = has && raia_path_bad_id(id, length) == NULL;
+  lua_pop(L, 1);
+  return has;
+}
+
+/* Turns the array at the top into one of messages; false when it holds
+   something else. */
+static bool make_messages(lua_State *L) {
   lua_Integer length = (lua_Integer)lua_rawlen(L, -1);
+  if (length == 0) {
+    lua_pushnil(L);
+    if (lua_next(L, -2) != 0)
+      return false; /* an object */
+  }
   lua_createtable(L, (int)length, 0);
   for (lua_Integer i = 1; i <= length; i++) {
     if (lua_rawgeti(L, -2, i) != LUA_TTABLE)
-      return i;
+      return false;
     raia_message_new(L);
     lua_rawseti(L, -2, i);
   }
-  lua_remove(L, -2);
-  return 0;
+  return true;
 }
 
 /* Pushes what the decoded table at the top becomes. */
@@ -57,20 +72,23 @@ static int push_success(lua_State *L, struct raia_request *request,
   case RAIA_REPLY_MESSAGES:
     if (lua_getfield(L, -1, "messages") != LUA_TTABLE)
       return fail(L, request, "no array 'messages'");
-    if (make_messages(L) != 0)
-      return fail(L, request, "an element of 'messages' is no object");
+    if (!make_messages(L))
+      return fail(L, request, "'messages' is not an array of objects");
     return 1;
   case RAIA_REPLY_STARTED:
-    if (!has_string(L, "conversationId"))
-      return fail(L, request, "no string 'conversationId'");
+    if (!has_id(L, "conversationId"))
+      return fail(L, request, "no 'conversationId' that can be one");
     lua_getfield(L, -1, "conversationId");
     lua_setfield(L, -2, "id");
     break;
   case RAIA_REPLY_CONVERSATION:
   case RAIA_REPLY_REFRESH:
-    if (!has_string(L, "id"))
-      return fail(L, request, "a conversation without an id");
+    if (!has_id(L, "id"))
+      return fail(L, request, "a conversation without an id that can be one");
     break;
+  case RAIA_REPLY_NOTHING:
+    lua_pushboolean(L, 1);
+    return 1;
   default: /* the table itself */
     return 1;
   }
@@ -91,8 +109,8 @@ static int push_success(lua_State *L, struct raia_request *request,
 static int push_reply(lua_State *L, struct raia_request *request, int values) {
   struct raia_transfer *t = &request->transfer;
   enum raia_reply reply = request->operation->reply;
-  if (reply == RAIA_REPLY_NOTHING ||
-      (reply == RAIA_REPLY_TABLE && t->reply.length == 0)) {
+  bool may_be_empty = reply == RAIA_REPLY_NOTHING || reply == RAIA_REPLY_TABLE;
+  if (t->reply.length == 0 && may_be_empty) {
     lua_pushboolean(L, 1);
     return 1;
   }

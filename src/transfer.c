@@ -5,9 +5,12 @@
 #include "pool.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 enum { HEADER_BYTES_MAX = 256 * 1024 };
 
@@ -73,7 +76,9 @@ static size_t on_header(char *line, size_t size, size_t n, void *transfer) {
     t->outcome.retry_after = -1;
     t->content_type[0] = t->request_id[0] = '\0';
   } else if (n <= 2) {
-    t->headers_done = true;
+    long status = 0;
+    curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &status);
+    t->headers_done = status >= 200;
   } else if (!header(line, n, "Content-Type", t->content_type,
                      sizeof t->content_type) &&
              !header(line, n, "X-Request-Id", t->request_id,
@@ -85,6 +90,20 @@ static size_t on_header(char *line, size_t size, size_t n, void *transfer) {
 }
 
 #if LIBCURL_VERSION_NUM >= 0x075000
+/* Whether a kept connection is no good for another request: the server has
+   ended it, or has sent something that nobody asked for, which would be taken
+   for the answer. Over HTTP/2 there is more to send than answers. */
+static bool is_stale(const struct raia_transfer *t, int own_port) {
+  long connects = 1;
+  char byte;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
+  int fd = connects > 0 ? -1 : raia_pool_socket(t->pool, own_port);
+  if (fd < 0 || raia_origin_gate(t->origin)->multiplexes)
+    return false;
+  ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
 /* Called when a connection is ready for the request. Two requests at a time on
    one connection: so the server speaks HTTP/2, long before it has answered. */
 static int on_ready(void *transfer, char *ip, char *own_ip, int port,
@@ -94,6 +113,10 @@ static int on_ready(void *transfer, char *ip, char *own_ip, int port,
   (void)ip;
   (void)own_ip;
   (void)port;
+  t->stale = is_stale(t, own_port);
+  if (t->stale)
+    return CURL_PREREQFUNC_ABORT;
+  t->begun = true;
   if (gate->user != NULL && gate->user != t && gate->port == own_port &&
       !gate->multiplexes) {
     gate->multiplexes = true;
@@ -160,7 +183,9 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->outcome.idempotent = is_idempotent(t->method);
   t->detail[0] = t->content_type[0] = t->request_id[0] = '\0';
   t->body_sent = t->header_bytes = 0;
-  t->headers_done = false;
+  t->stale = t->headers_done = t->cut_line = false;
+  t->socket = -1;
+  t->begun = LIBCURL_VERSION_NUM < 0x075000; /* nothing tells: it may have */
   t->refused = RAIA_APPENDED;
   if (t->handle == NULL)
     t->handle = raia_origin_take(t->origin);
@@ -173,16 +198,15 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
   if (t->refused == RAIA_NO_ROOM)
     return RAIA_NO_MEMORY;
   switch (code) {
-  case CURLE_OK:
-    return t->outcome.status == 0 ? RAIA_CONNECTION
+  case CURLE_OK: /* also when a server closes within its headers */
+    return !t->headers_done ? RAIA_CONNECTION
            : t->outcome.status >= 200 && t->outcome.status <= 299 ? RAIA_OK
                                                                   : RAIA_HTTP;
   case CURLE_OPERATION_TIMEDOUT:
     return RAIA_TIMEOUT;
   case CURLE_OUT_OF_MEMORY:
     /* libcurl says so, too, of a header line over its own limit. */
-    return t->header_bytes > 0 && !t->headers_done ? RAIA_TOO_LARGE
-                                                   : RAIA_NO_MEMORY;
+    return t->begun && !t->headers_done ? RAIA_TOO_LARGE : RAIA_NO_MEMORY;
   case CURLE_SSL_CONNECT_ERROR:
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CERTPROBLEM:
@@ -213,15 +237,22 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   t->reused = connects == 0;
   t->multiplexed = version >= CURL_HTTP_VERSION_2_0;
   /* A request whose body had not begun to leave cannot have been acted on. */
-  t->outcome.sent =
-      request_bytes > 0 && (t->body_length == 0 || t->body_sent > 0);
+  t->outcome.sent = t->begun && request_bytes > 0 &&
+                    (t->body_length == 0 || t->body_sent > 0);
   t->outcome.kind = kind_of(t, code);
+  if (t->outcome.kind ==
+      RAIA_TLS) /* libcurl had given up another one, if any */
+    t->outcome.sent = false;
   if (t->outcome.kind != RAIA_OK && t->outcome.kind != RAIA_HTTP)
     t->outcome.status = 0;
-  if (code != CURLE_OK && t->detail[0] == '\0') {
-    strncpy(t->detail, curl_easy_strerror(code), sizeof t->detail - 1);
-    t->detail[sizeof t->detail - 1] = '\0';
-  }
+  const char *detail = t->detail;
+  if (code == CURLE_SEND_FAIL_REWIND ||
+      (code == CURLE_OK && t->outcome.kind == RAIA_CONNECTION))
+    detail = "it was closed before the whole reply had come";
+  else if (*detail == '\0' && code != CURLE_OK)
+    detail = curl_easy_strerror(code);
+  if (detail != t->detail)
+    snprintf(t->detail, sizeof t->detail, "%s", detail);
 }
 
 void raia_transfer_release(struct raia_transfer *t) {

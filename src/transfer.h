@@ -42,7 +42,11 @@ struct raia_transfer {
   /* The attempt under way. */
   struct raia_handle *handle;
   size_t body_sent, header_bytes;
-  bool headers_done;
+  int socket;        /* what was watched for it last, or -1 */
+  bool stale;        /* its connection was no good, nothing was sent */
+  bool begun;        /* the connection is there, the request may be leaving */
+  bool headers_done; /* of the reply, not of a 1xx before it */
+  bool cut_line;     /* what libcurl showed last did not end its line */
   enum raia_append refused; /* why a callback of ours stopped it */
 
   /* The pool's. */

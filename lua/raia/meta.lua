@@ -95,7 +95,7 @@ function raia.totable(object) end
 local client = {}
 
 ---A conversation by its id. Nothing is sent, so nothing but the id is known.
----@param id string not empty, not "." or "..", at most 1,024 bytes
+---@param id string not empty, not "." or ".."
 ---@return raia.Conversation
 function client:conversation(id) end
 
