@@ -42,14 +42,17 @@ void raia_log_line(char mark, const char *line, size_t length,
                    const char *secret) {
   char out[1024] = "";
   size_t n = 0, key = strlen(secret);
+  bool masked = false;
   while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
     length--;
   for (size_t i = 0; i < length && n < sizeof out - 4;) {
     size_t name = credentials(line + i, length - i);
     bool is_key =
         key > 0 && length - i >= key && memcmp(line + i, secret, key) == 0;
-    if (name > 0)
+    if (name > 0) {
       length = i + name; /* and no further */
+      masked = true;
+    }
     if (is_key) {
       for (int stars = 0; stars < 3; stars++)
         out[n++] = '*';
@@ -60,5 +63,6 @@ void raia_log_line(char mark, const char *line, size_t length,
     if ((unsigned char)out[n - 1] < ' ' || out[n - 1] == 127)
       out[n - 1] = '?';
   }
-  fprintf(stderr, "raia: %c %.*s\n", mark, (int)n, out);
+  fprintf(stderr, "raia: %c %.*s%s\n", mark, (int)n, out,
+          masked ? ": ***" : "");
 }

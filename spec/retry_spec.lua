@@ -1,0 +1,539 @@
+-- When a call is tried again, how often, after how long, and what its error says of it.
+local monotime = require("cqueues").monotime
+local raia = require "raia"
+local socket = require "cqueues.socket"
+local server = require "spec.support.server"
+local support = require "spec.support.run"
+
+local methods = { "GET", "PUT", "DELETE", "POST", "PATCH" }
+local idempotent = { GET = true, PUT = true, DELETE = true }
+
+local function connect(base_url, options)
+  local given = { secret_key = "key", base_url = base_url, timeout = 10, max_retries = 0 }
+  for name, value in pairs(options or {}) do given[name] = value end
+  return raia.client(given)
+end
+
+-- Starts a call of any method; all but GET have a body.
+local function start(client, method, path, options)
+  local given = { wait = false }
+  for name, value in pairs(options or {}) do given[name] = value end
+  local parts = method ~= "GET" and { body = { text = "hello" } } or nil
+  return client:request(method, path, parts, given)
+end
+
+local function ended(request)
+  local result, message, err = request:wait(30)
+  return { result = result, message = message, err = err }
+end
+
+local function failure(request)
+  local outcome = ended(request)
+  assert.is_nil(outcome.result)
+  assert.is_table(outcome.err, outcome.message)
+  assert.equal(outcome.message, tostring(outcome.err))
+  return outcome.err
+end
+
+-- The requests the server had for a path, and the seconds from the first to the last.
+local function deliveries(fault_server, method, path)
+  local found = {}
+  for _, request in ipairs(fault_server:requests()) do
+    if request.method == method and request.path == path then found[#found + 1] = request end
+  end
+  return found, found[1] and found[#found].time - found[1].time
+end
+
+-- Answers the first requests to a path with the status in X-Status and the Retry-After in
+-- X-Reply, as many of them as X-Failures says, and the others with 200.
+local failing = [[
+  local connection = ...
+  seen = seen or {}
+  while true do
+    local request = connection:request()
+    if not request then return end
+    local headers, place = request.headers, request.method .. request.path
+    seen[place] = (seen[place] or 0) + 1
+    if seen[place] > tonumber(headers["x-failures"] or "1000") then
+      connection:reply(200, { count = seen[place] })
+    else
+      connection:reply(tonumber(headers["x-status"]), { message = "not now" },
+        { ["Retry-After"] = headers["x-reply"] })
+    end
+  end
+]]
+
+describe("a call that cannot reach the server", function()
+  local calls = {}
+
+  lazy_setup(function()
+    local client <close> = connect("http://127.0.0.1:" .. server.free_port(),
+      { max_retries = 1 })
+    for _, method in ipairs(methods) do calls[method] = start(client, method, "/x") end
+    for method, call in pairs(calls) do calls[method] = ended(call) end
+  end)
+
+  for _, method in ipairs(methods) do
+    it("is tried again when the port is closed, a " .. method .. " too", function()
+      local err = assert(calls[method].err, calls[method].message)
+      assert.is_nil(calls[method].result)
+      assert.equal("connection", err.kind)
+      assert.equal("no", err.sent)
+      assert.equal(2, err.attempts)
+      assert.is_true(err.retryable)
+      assert.is_nil(err.status)
+      assert.equal(method, err.method)
+      assert.equal("/x", err.path)
+    end)
+  end
+
+  it("fails at once without retries", function()
+    local client <close> = connect("http://127.0.0.1:" .. server.free_port())
+    local err = failure(start(client, "POST", "/x"))
+    assert.equal("connection", err.kind)
+    assert.equal(1, err.attempts)
+  end)
+
+  it("is tried again when its name does not resolve", function()
+    local events = {}
+    local client <close> = connect("https://raia.invalid", { max_retries = 1,
+      on_event = function(event) events[#events + 1] = event end })
+    local answer, message, err = client:conversation("a"):send("hello")
+    assert.is_nil(answer)
+    assert.equal(message, err.message)
+    assert.equal("connection", err.kind)
+    assert.equal("no", err.sent)
+    assert.equal(2, err.attempts)
+    assert.is_true(err.retryable)
+    assert.equal(2, #events)
+    assert.same({ 1, 2 }, { events[1].attempt, events[2].attempt })
+    assert.same({ "connection", "connection" }, { events[1].kind, events[2].kind })
+  end)
+
+  it("goes through once the port is open, a POST too", function()
+    local port = server.free_port()
+    local client <close> = connect("http://127.0.0.1:" .. port, { max_retries = 1 })
+    local request = start(client, "POST", "/x")
+    request:wait(0.1)
+    local listener = socket.listen("127.0.0.1", port)
+    assert(listener:listen())
+    request:wait(1) -- the system accepts; only the answer is missing
+    local stream = listener:accept(5)
+    assert.is_truthy(stream, "it was not tried again")
+    stream:setmode("b", "b")
+    stream:xwrite("HTTP/1.1 200 OK\r\nContent-Length: 14\r\nConnection: close\r\n\r\n"
+      .. '{"found":true}', "bn")
+    request:wait(5)
+    stream:close()
+    listener:close()
+    assert.same({ found = true }, (request:result()))
+  end)
+end)
+
+describe("a resolver that hangs", function()
+  local shim
+
+  lazy_setup(function()
+    shim = os.tmpname()
+    local output, status = support.run("cc -shared -fPIC -o " .. support.quote(shim)
+      .. " spec/c/slow_resolver.c")
+    assert.equal(0, status, output)
+  end)
+
+  lazy_teardown(function() os.remove(shim) end)
+
+  -- Runs Lua code in a process whose resolver hangs. Gives what it wrote, and the seconds.
+  local function run(code)
+    local preload = os.getenv("LD_PRELOAD")
+    local began = monotime()
+    local output, status = support.run("exec lua5.4 -",
+      { LD_PRELOAD = preload and preload .. " " .. shim or shim }, code)
+    assert.equal(0, status, output)
+    return output, monotime() - began
+  end
+
+  local cases = {
+    { "a GET ends by connect_timeout", "GET", "nil", "connect_timeout = 0.5, timeout = 20" },
+    { "a POST, of which nothing was sent, does so", "POST", "{ body = {} }",
+      "connect_timeout = 0.5, timeout = 20" },
+    { "so it does by a timeout below connect_timeout", "GET", "nil",
+      "connect_timeout = 20, timeout = 0.5" },
+  }
+  for _, case in ipairs(cases) do
+    it("is not waited for: " .. case[1] .. ", and is tried again", function()
+      local output, seconds = run(([[
+        local client = require "raia".client { secret_key = "key", max_retries = 1, %s,
+          base_url = "https://raia.example" }
+        local result, message, err = client:request("%s", "/x", %s)
+        print(result, err.kind, err.sent, err.attempts, err.retryable, message == err.message)
+      ]]):format(case[4], case[2], case[3]))
+      assert.equal("nil\ttimeout\tno\t2\ttrue\ttrue\n", output)
+      assert.is_true(seconds >= 1 and seconds < 10, "it took " .. seconds)
+    end)
+  end
+
+  it("is not waited for when the program ends with a call under way", function()
+    local output, seconds = run([[
+      local client = require "raia".client { secret_key = "key",
+        base_url = "https://raia.example" }
+      local request = client:request("GET", "/x", nil, { wait = false })
+      print(request:wait(0.2))
+    ]])
+    assert.equal("nil\tthe request is still under way\n", output)
+    assert.is_true(seconds < 10, "it took " .. seconds)
+  end)
+
+  it("is not waited for when the call is cancelled", function()
+    local output, seconds = run([[
+      local client = require "raia".client { secret_key = "key",
+        base_url = "https://raia.example" }
+      local request = client:request("GET", "/x", nil, { wait = false })
+      request:wait(0.2)
+      request:cancel()
+      local _, _, err = request:result()
+      print(err.kind, err.sent)
+      client:close()
+    ]])
+    assert.equal("cancelled\tno\n", output)
+    assert.is_true(seconds < 10, "it took " .. seconds)
+  end)
+end)
+
+describe("an HTTP error", function()
+  local fault_server
+  local calls = {}
+  local passing, lasting = { 500, 502, 503, 504, 408 }, { 400, 401, 403, 404, 409, 410, 422, 501 }
+
+  -- All calls are under way at once, to wait for the backoff only once.
+  lazy_setup(function()
+    fault_server = server.start(failing)
+    for _, list in ipairs({ passing, lasting, { 429 } }) do
+      for _, status in ipairs(list) do
+        local client = connect(fault_server.base_url, { max_retries = 1 })
+        for _, method in ipairs(methods) do
+          calls[method .. status] = start(client, method, "/" .. status,
+            { headers = { ["X-Status"] = tostring(status) } })
+        end
+      end
+    end
+    for name, call in pairs(calls) do calls[name] = ended(call) end
+  end)
+
+  lazy_teardown(function() fault_server:close() end)
+
+  local function check(method, status, attempts, retryable)
+    local outcome = calls[method .. status]
+    assert.is_nil(outcome.result)
+    local err = assert(outcome.err, outcome.message)
+    assert.equal("http", err.kind)
+    assert.equal(status, err.status)
+    assert.equal("maybe", err.sent)
+    assert.equal(attempts, err.attempts)
+    assert.equal(retryable, err.retryable)
+    assert.equal(attempts, #deliveries(fault_server, method, "/" .. status))
+  end
+
+  for _, status in ipairs(passing) do
+    for _, method in ipairs(methods) do
+      if idempotent[method] then
+        it(("of %d is tried again when it answers a %s"):format(status, method), function()
+          check(method, status, 2, true)
+        end)
+      else
+        it(("of %d ends a %s, which was delivered"):format(status, method), function()
+          check(method, status, 1, false)
+        end)
+      end
+    end
+  end
+
+  for _, method in ipairs(methods) do
+    it("of 429 is tried again when it answers a " .. method, function()
+      check(method, 429, 2, true)
+    end)
+  end
+
+  for _, status in ipairs(lasting) do
+    for _, method in ipairs(methods) do
+      it(("of %d ends a %s, for it would be the same again"):format(status, method), function()
+        check(method, status, 1, false)
+      end)
+    end
+  end
+end)
+
+describe("the error that the service describes", function()
+  local cases = {
+    { 400, "Bad Request", "message must be a string", "Bad Request" },
+    { 401, "Unauthorized", "INVALID_CREDENTIALS", "INVALID_CREDENTIALS" },
+    { 403, "Forbidden", "INVALID_CREDENTIALS", "INVALID_CREDENTIALS" },
+    { 404, "Not Found", "ENTITY_NOT_FOUND", "ENTITY_NOT_FOUND" },
+    { 422, "Unprocessable Entity", "title is too long", "Unprocessable Entity" },
+  }
+  for _, case in ipairs(cases) do
+    local status, name, message, code = table.unpack(case)
+    it("with a " .. status .. " is in the error, and ends the call", function()
+      local fault_server <close> = server.start(([[
+        local connection = ...
+        while connection:request() do
+          connection:reply(%d, { status = %d, name = %q, message = %q,
+            details = { { property = "message" } } }, { ["X-Request-Id"] = "req-1" })
+        end
+      ]]):format(status, status, name, message))
+      local client <close> = connect(fault_server.base_url, { max_retries = 2 })
+      for _, call in ipairs({ "send", "refresh" }) do
+        local result, words, err = client:conversation("a")[call](client:conversation("a"),
+          call == "send" and "hello" or nil)
+        assert.is_nil(result)
+        assert.equal(words, tostring(err))
+        assert.equal("http", err.kind)
+        assert.equal(status, err.status)
+        assert.equal(code, err.code)
+        assert.same({ { property = "message" } }, err.details)
+        assert.equal("req-1", err.request_id)
+        assert.equal(1, err.attempts)
+        assert.is_false(err.retryable)
+        assert.is_truthy(words:find(message, 1, true), words)
+        assert.is_truthy(err.body:find(message, 1, true), err.body)
+      end
+      assert.equal(2, #fault_server:requests())
+    end)
+  end
+
+  it("as HTML, from a proxy in between, is quoted and nothing is made of it", function()
+    local fault_server <close> = server.start([[
+      local connection = ...
+      while connection:request() do
+        connection:reply(502, "<html><title>502 Bad Gateway</title>" .. ("x"):rep(5000),
+          { ["Content-Type"] = "text/html" })
+      end
+    ]])
+    local client <close> = connect(fault_server.base_url)
+    local answer, message, err = client:conversation("a"):send("hello")
+    assert.is_nil(answer)
+    assert.equal("http", err.kind)
+    assert.equal(502, err.status)
+    assert.is_nil(err.code)
+    assert.is_nil(err.details)
+    assert.equal("maybe", err.sent)
+    assert.equal(1024, #err.body)
+    assert.is_truthy(err.body:find("502 Bad Gateway", 1, true))
+    assert.is_truthy(message:find("HTTP 502", 1, true), message)
+  end)
+end)
+
+describe("Retry-After", function()
+  local fault_server
+
+  local function http_date(seconds)
+    return os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + seconds)
+  end
+
+  -- With two retries of its own a call waits from 1.125 to 1.5 seconds in all, with three at
+  -- least 2.6. `least` and `most` are what there is to be between the first and the last.
+  local cases = {
+    { "of 1 on a GET is obeyed", "GET", 429, "1", retries = 1, least = 1, most = 3 },
+    { "of 1 on a POST is obeyed, too", "POST", 429, "1", retries = 1, least = 1, most = 3 },
+    { "of 1 on a PATCH is obeyed, too", "PATCH", 429, "1", retries = 1, least = 1, most = 3 },
+    { "of 1 with a 503 on a GET is obeyed", "GET", 503, "1", retries = 1, least = 1, most = 3 },
+    { "of 0 means at once", "GET", 429, "0", retries = 3, least = 0, most = 2 },
+    { "that is a date is obeyed", "POST", 429, http_date, retries = 1, least = 1, most = 5 },
+    { "that is a date gone by means the own backoff", "POST", 429,
+      "Wed, 21 Oct 2015 07:28:00 GMT", retries = 2, least = 1, most = 3 },
+    { "of -5 means the own backoff", "GET", 429, "-5", retries = 2, least = 1, most = 3 },
+    { "of abc means the own backoff", "GET", 429, "abc", retries = 2, least = 1, most = 3 },
+    { "of 1e99 means the own backoff", "GET", 429, "1e99", retries = 2, least = 1, most = 3 },
+    { "of 1e99 on a POST means the own backoff", "POST", 429, "1e99", retries = 2, least = 1,
+      most = 3 },
+    { "of 0x10 means the own backoff", "GET", 429, "0x10", retries = 2, least = 1, most = 3 },
+    { "of +9 means the own backoff", "GET", 429, "+9", retries = 2, least = 1, most = 3 },
+    { "of 9, 9 means the own backoff", "GET", 429, "9, 9", retries = 2, least = 1, most = 3 },
+    { "of 9.5 means the own backoff", "GET", 429, "9.5", retries = 2, least = 1, most = 3 },
+    { "of nan means the own backoff", "GET", 429, "nan", retries = 2, least = 1, most = 3 },
+    { "that is empty means the own backoff", "GET", 429, nil, retries = 2, least = 1,
+      most = 3 },
+  }
+
+  local too_long = {
+    { "of 61 ends the call", "GET", 429, "61", 61, 61 },
+    { "of 86400 ends the call", "GET", 429, "86400", 86400, 86400 },
+    { "of 86400 on a POST ends the call", "POST", 429, "86400", 86400, 86400 },
+    { "of 86400 with a 503 on a GET ends the call", "GET", 503, "86400", 86400, 86400 },
+    { "of thirty digits ends the call", "GET", 429, ("9"):rep(30), 86400, math.huge },
+    { "of more digits than a header is kept of does not end in a short wait", "GET", 429,
+      "1" .. ("0"):rep(300), 86400, math.huge },
+    { "that is a date of tomorrow ends the call", "POST", 429, http_date, 86000, 86400 },
+  }
+
+  lazy_setup(function()
+    fault_server = server.start(failing)
+    for i, case in ipairs(cases) do
+      local value = case[4] == http_date and http_date(3) or case[4]
+      local client = connect(fault_server.base_url, { max_retries = case.retries })
+      case.call = start(client, case[2], "/" .. i, { headers = {
+        ["X-Status"] = tostring(case[3]), ["X-Reply"] = value or "",
+        ["X-Failures"] = tostring(case.retries),
+      } })
+    end
+    for _, case in ipairs(cases) do case.outcome = ended(case.call) end
+  end)
+
+  lazy_teardown(function() fault_server:close() end)
+
+  -- Starts a call to which the answer is this status with this Retry-After.
+  local function start_refused(client, method, path, status, value)
+    return start(client, method, path,
+      { headers = { ["X-Status"] = tostring(status), ["X-Reply"] = value } })
+  end
+
+  for i, case in ipairs(cases) do
+    it(case[1], function()
+      local outcome = case.outcome
+      assert.same({ count = case.retries + 1 }, outcome.result, outcome.message)
+      local found, seconds = deliveries(fault_server, case[2], "/" .. i)
+      assert.equal(case.retries + 1, #found)
+      assert.is_true(seconds >= case.least, "after only " .. seconds)
+      assert.is_true(seconds < case.most, "only after " .. seconds)
+    end)
+  end
+
+  for i, case in ipairs(too_long) do
+    it(case[1] .. ", which says so", function()
+      local client <close> = connect(fault_server.base_url, { max_retries = 2 })
+      local value = case[4] == http_date and http_date(86400) or case[4]
+      local began = monotime()
+      local err = failure(start_refused(client, case[2], "/long/" .. i, case[3], value))
+      assert.is_true(monotime() - began < 3)
+      assert.equal("http", err.kind)
+      assert.equal(case[3], err.status)
+      assert.is_true(err.retry_after >= case[5] and err.retry_after <= case[6],
+        tostring(err.retry_after))
+      assert.equal(1, err.attempts)
+      assert.equal(1, #deliveries(fault_server, case[2], "/long/" .. i))
+    end)
+  end
+
+  it("of 60 is still obeyed", function()
+    local client <close> = connect(fault_server.base_url, { max_retries = 1 })
+    local call = start_refused(client, "POST", "/60", 429, "60")
+    local result, message, err = call:wait(1)
+    assert.is_nil(result)
+    assert.is_string(message)
+    assert.is_nil(err)
+    assert.is_false(call:done())
+    assert.equal(1, #deliveries(fault_server, "POST", "/60"))
+    assert.is_true(call:cancel())
+    assert.equal("cancelled", select(3, call:result()).kind)
+  end)
+
+  it("does not make a delivered POST be sent again after a 503", function()
+    local client <close> = connect(fault_server.base_url, { max_retries = 2 })
+    local err = failure(start_refused(client, "POST", "/delivered", 503, "1"))
+    assert.equal(503, err.status)
+    assert.equal(1, err.retry_after)
+    assert.is_false(err.retryable)
+    assert.equal(1, #deliveries(fault_server, "POST", "/delivered"))
+  end)
+
+  it("of the last answer is in the error", function()
+    local client <close> = connect(fault_server.base_url, { max_retries = 1 })
+    local err = failure(start_refused(client, "POST", "/last", 429, "1"))
+    assert.equal(429, err.status)
+    assert.equal(1, err.retry_after)
+    assert.equal(2, err.attempts)
+    assert.is_true(err.retryable)
+  end)
+
+  it("is absent from an error whose answer had none", function()
+    local client <close> = connect(fault_server.base_url)
+    assert.is_nil(failure(start_refused(client, "POST", "/none", 429)).retry_after)
+  end)
+
+  it("with a 429 holds up the other calls of the client, and no other client's", function()
+    local client <close> = connect(fault_server.base_url)
+    local other <close> = connect(fault_server.base_url)
+    assert.equal(1, failure(start_refused(client, "POST", "/slow", 429, "1")).retry_after)
+    local began = monotime()
+    local held = start(client, "GET", "/held", { headers = { ["X-Failures"] = "0" } })
+    local free = start(other, "GET", "/free", { headers = { ["X-Failures"] = "0" } })
+    assert.same({ count = 1 }, ended(free).result)
+    assert.is_false(held:done())
+    assert.same({ count = 1 }, ended(held).result)
+    local seconds = monotime() - began
+    assert.is_true(seconds < 3, "it took " .. seconds)
+    local refused = deliveries(fault_server, "POST", "/slow")[1]
+    assert.is_true(deliveries(fault_server, "GET", "/held")[1].time - refused.time >= 1)
+  end)
+
+  it("that ends its call holds up no other", function()
+    local client <close> = connect(fault_server.base_url)
+    failure(start_refused(client, "POST", "/ends", 429, "86400"))
+    assert.same({ count = 1 },
+      ended(start(client, "GET", "/after", { headers = { ["X-Failures"] = "0" } })).result)
+  end)
+end)
+
+describe("the backoff", function()
+  it("grows from one attempt to the next", function()
+    local fault_server <close> = server.start(failing)
+    local client <close> = connect(fault_server.base_url, { max_retries = 3 })
+    local err = failure(start(client, "GET", "/x", { headers = { ["X-Status"] = "503" } }))
+    assert.equal(4, err.attempts)
+    local found, seconds = deliveries(fault_server, "GET", "/x")
+    assert.equal(4, #found)
+    -- 0.5, 1 and 2 seconds, less a quarter at most
+    assert.is_true(found[4].time - found[3].time > found[2].time - found[1].time)
+    assert.is_true(found[4].time - found[3].time >= 1)
+    assert.is_true(seconds >= 2 and seconds < 6, "it took " .. seconds)
+  end)
+
+  it("holds up no other call of the client", function()
+    local fault_server <close> = server.start(failing)
+    local client <close> = connect(fault_server.base_url, { max_retries = 2 })
+    local waiting = start(client, "GET", "/x",
+      { headers = { ["X-Status"] = "503", ["X-Reply"] = "30" } })
+    waiting:wait(0.5)
+    for i = 1, 20 do
+      assert.same({ count = i }, client:request("PUT", "/y", nil,
+        { headers = { ["X-Failures"] = "0" } }))
+    end
+    assert.is_false(waiting:done())
+  end)
+end)
+
+describe("max_retries", function()
+  local cases = {
+    { "is 2 when nothing is said", nil, nil, 3 },
+    { "of 0 means one attempt", 0, nil, 1 },
+    { "of 1 means two attempts", 1, nil, 2 },
+    { "of the call counts more than the client's", 2, 0, 1 },
+    { "of the call may be greater than the client's", 0, 1, 2 },
+  }
+  for _, case in ipairs(cases) do
+    it(case[1], function()
+      local fault_server <close> = server.start(failing)
+      local events = {}
+      local client <close> = raia.client { secret_key = "key", max_retries = case[2],
+        base_url = fault_server.base_url,
+        on_event = function(event) events[#events + 1] = event end }
+      local err = failure(start(client, "GET", "/x",
+        { max_retries = case[3], headers = { ["X-Status"] = "503" } }))
+      assert.equal(case[4], err.attempts)
+      assert.equal(case[4], #fault_server:requests())
+      assert.equal(case[4], #events)
+      for i, event in ipairs(events) do
+        assert.equal(i, event.attempt)
+        assert.equal(503, event.status)
+        assert.equal("http", event.kind)
+      end
+    end)
+  end
+
+  it("is enough when the service recovers in time", function()
+    local fault_server <close> = server.start(failing)
+    local client <close> = connect(fault_server.base_url, { max_retries = 2 })
+    local outcome = ended(start(client, "GET", "/x",
+      { headers = { ["X-Status"] = "503", ["X-Failures"] = "2" } }))
+    assert.same({ count = 3 }, outcome.result, outcome.message)
+  end)
+end)
