@@ -89,4 +89,172 @@ describe("the example", function()
     assert.equal(0, select(2, run "delete_user.lua --yes ada"))
     assert.equal(2, select(2, run "delete_user.lua --yes"))
   end)
+
+  describe("fan_out", function()
+    it("asks fifty conversations of its own, and removes them", function()
+      local slow <close> = assert(start { delay = 0.3 })
+      local output, status = support.run("lua5.4 examples/fan_out.lua", support.of_sandbox(slow))
+      assert.equal(0, status)
+      local answers = 0
+      for id in output:gmatch "(%S+)\tYou said: In one word: how was our service%?\n" do
+        answers = answers + 1
+        local gone, code = support.run("lua5.4 examples/history.lua " .. id,
+          support.of_sandbox(slow))
+        assert.equal(1, code)
+        assert.matches("404", gone)
+        if answers == 2 then break end
+      end
+      assert.equal(50, select(2, output:gsub("\tYou said:", "")))
+      assert.matches("asked 50 of 50, ", output)
+    end)
+
+    it("asks those that it is given, in their order, and tells failures apart", function()
+      local first = run("start.lua sms +15550000004"):match("%S+")
+      local second = run("start.lua sms +15550000005"):match("%S+")
+      local output, status = run(("fan_out.lua 'All well?' %s nobody %s"):format(first, second))
+      assert.equal(1, status)
+      assert.is_truthy(output:find(first .. "\tYou said: All well?\n", 1, true))
+      assert.matches("nobody\t! [^\n]*404", output)
+      assert.is_truthy(output:find(second .. "\tYou said: All well?\n", 1, true))
+      assert.is_true(output:find(first, 1, true) < output:find("nobody", 1, true))
+      assert.is_true(output:find("nobody", 1, true) < output:find(second, 1, true))
+    end)
+  end)
+
+  describe("workflow", function()
+    it("chains three agents", function()
+      local output, status = run("workflow.lua tea")
+      assert.equal(0, status)
+      assert.equal("You said: Write one paragraph on tea. (I was told: "
+        .. "For: You said: What speaks for tea?\n"
+        .. "Against: You said: What speaks against tea?)\n", output)
+    end)
+
+    for _, name in ipairs { "RESEARCH_KEY", "CRITIC_KEY", "EDITOR_KEY" } do
+      it("ends with what went wrong with one of them: " .. name, function()
+        local with_key = support.of_sandbox(sandbox)
+        with_key[name] = "wrong"
+        local output, status = support.run("lua5.4 examples/workflow.lua", with_key)
+        assert.equal(1, status)
+        assert.matches("403", output)
+      end)
+    end
+  end)
+
+  it("luv_timer prints an answer while a timer goes on", function()
+    local slow <close> = assert(start { delay = 0.5 })
+    local output, status =
+      support.run("lua5.4 examples/luv_timer.lua hello", support.of_sandbox(slow))
+    assert.equal("You said: hello\nand the timer went on\n", output)
+    assert.equal(0, status)
+  end)
+
+  describe("cqueues_server", function()
+    local socket = require "socket"
+    local slow, pipe, pid, port
+
+    before_each(function()
+      slow = assert(start { delay = 1 })
+      local words = { "echo $$; exec env" }
+      local variables = support.of_sandbox(slow)
+      variables.LUA_PATH_5_4, variables.LUA_CPATH_5_4 = package.path, package.cpath
+      for name, value in pairs(variables) do
+        words[#words + 1] = support.quote(name .. "=" .. value)
+      end
+      words[#words + 1] = "lua5.4 examples/cqueues_server.lua 0 </dev/null"
+      pipe = assert(io.popen(table.concat(words, " ")))
+      pid = pipe:read "l"
+      port = tonumber((pipe:read "l" or ""):match "^http://127%.0%.0%.1:(%d+)$")
+    end)
+
+    after_each(function()
+      if pid then os.execute("kill -9 " .. pid .. " 2>/dev/null") end
+      if pipe then pipe:close() end
+      if slow then slow:close() end
+    end)
+
+    local function ask(path)
+      local connection = assert(socket.connect("127.0.0.1", port))
+      connection:settimeout(30)
+      assert(connection:send("GET " .. path .. " HTTP/1.0\r\nHost: localhost\r\n\r\n"))
+      return connection
+    end
+
+    -- The status and the text that come back.
+    local function answer(connection)
+      local all = assert(connection:receive "*a")
+      connection:close()
+      return all:match "^HTTP/1%.%d (%d+)", all:match "\r\n\r\n(.*)$"
+    end
+
+    it("serves others while it waits for answers", function()
+      assert.is_number(port)
+      local from = socket.gettime()
+      local first, second = ask "/?Where+is+my+order", ask "/?And%20mine"
+      local status, text = answer(ask "/alive")
+      assert.equal("200", status)
+      assert.equal("alive\n", text)
+      assert.same({}, (socket.select({ first, second }, nil, 0))) -- still pending
+      status, text = answer(first)
+      assert.equal("200", status)
+      assert.equal("You said: Where is my order\n", text)
+      status, text = answer(second)
+      assert.equal("200", status)
+      assert.equal("You said: And mine\n", text)
+      assert.is_true(socket.gettime() - from < 20)
+      assert.equal("400", (answer(ask "/")))
+    end)
+
+    it("answers 502 with what went wrong", function()
+      slow:close()
+      local status, text = answer(ask "/?hello")
+      assert.equal("502", status)
+      assert.matches("no connection", text)
+    end)
+  end)
+
+  describe("host", function()
+    local directory
+
+    setup(function()
+      directory = os.tmpname()
+      os.remove(directory)
+      assert(os.execute("mkdir " .. directory))
+    end)
+
+    teardown(function()
+      os.remove(directory .. "/host")
+      os.remove(directory)
+    end)
+
+    it("builds, and runs a script beside its frames", function()
+      local output, status = support.run("make -s -C examples/host BUILD=" .. directory)
+      assert.equal("", output)
+      assert.equal(0, status)
+      local slow <close> = assert(start { delay = 0.5 })
+      output, status = support.run(directory .. "/host examples/host/script.lua",
+        support.of_sandbox(slow))
+      assert.equal(0, status)
+      local answers = 0
+      for number in output:gmatch "You said: Who is number (%d+)%?\n" do
+        answers = answers + 1
+        assert.equal(answers, tonumber(number))
+      end
+      assert.equal(20, answers)
+      assert.is_true(tonumber(output:match "\n(%d+) ticks\n$") > 10)
+    end)
+
+    it("says what is wrong with a script, and that it needs one", function()
+      local output, status = support.run(directory .. "/host")
+      assert.matches("usage:", output)
+      assert.equal(2, status)
+      output, status = support.run(directory .. "/host no-such-file.lua")
+      assert.matches("no%-such%-file", output)
+      assert.equal(1, status)
+      output, status = support.run(directory .. "/host examples/host/script.lua",
+        { RAIA_BASE_URL = "http://127.0.0.1:1", RAIA_AGENT_SECRET_KEY = "k" })
+      assert.matches("host: .*no connection", output)
+      assert.equal(1, status)
+    end)
+  end)
 end)

@@ -334,8 +334,8 @@ describe("JSON", function()
       end)
     end
 
-    for _, text in ipairs { "NaN", "-NaN", "Infinity", "-Infinity", "0x10", "01", "+1", "nul", "'a'",
-      "undefined" } do
+    for _, text in ipairs { "NaN", "-NaN", "Infinity", "-Infinity", "0x10", "01", "+1", "nul",
+      "'a'", "undefined" } do
       it("is no JSON with " .. text, function()
         local result, _, err = read('{"n":' .. text .. "}")
         assert.is_nil(result)

@@ -9,9 +9,10 @@
 
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 struct raia_events {
-  int fd;
+  int fd, wake; /* of epoll, and of an eventfd in it */
 };
 
 struct raia_events *raia_events_open(void) {
@@ -19,16 +20,27 @@ struct raia_events *raia_events_open(void) {
   if (set == NULL)
     return NULL;
   set->fd = epoll_create1(EPOLL_CLOEXEC);
-  if (set->fd < 0) {
-    free(set);
+  set->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (set->fd < 0 || set->wake < 0 ||
+      !raia_events_set(set, set->wake, RAIA_READABLE, 0)) {
+    raia_events_close(set);
     return NULL;
   }
   return set;
 }
 
+void raia_events_wake(struct raia_events *set) {
+  uint64_t one = 1;
+  (void)!write(set->wake, &one, sizeof one); /* when full, it is awake */
+}
+
 void raia_events_close(struct raia_events *set) {
-  if (set != NULL)
+  if (set == NULL)
+    return;
+  if (set->fd >= 0)
     close(set->fd);
+  if (set->wake >= 0)
+    close(set->wake);
   free(set);
 }
 
@@ -50,15 +62,23 @@ int raia_events_wait(struct raia_events *set, int milliseconds,
                      struct raia_event *out, int room) {
   struct epoll_event ready[64];
   int n = epoll_wait(set->fd, ready, room < 64 ? room : 64, milliseconds);
+  int told = 0;
   for (int i = 0; i < n; i++) {
-    out[i].fd = (int)(ready[i].data.u64 & 0xFFFFFFFFu);
-    out[i].tag = (int)(ready[i].data.u64 >> 32);
-    out[i].what = ((ready[i].events & EPOLLIN) ? RAIA_READABLE : 0) |
+    struct raia_event *event = &out[told];
+    event->fd = (int)(ready[i].data.u64 & 0xFFFFFFFFu);
+    event->tag = (int)(ready[i].data.u64 >> 32);
+    if (event->fd == set->wake) {
+      uint64_t count;
+      (void)!read(set->wake, &count, sizeof count);
+      continue;
+    }
+    told++;
+    event->what = ((ready[i].events & EPOLLIN) ? RAIA_READABLE : 0) |
                   ((ready[i].events & EPOLLOUT) ? RAIA_WRITABLE : 0);
     if (ready[i].events & (EPOLLERR | EPOLLHUP)) /* reading will tell */
-      out[i].what |= RAIA_READABLE | RAIA_WRITABLE;
+      event->what |= RAIA_READABLE | RAIA_WRITABLE;
   }
-  return n;
+  return n < 0 ? n : told;
 }
 
 int raia_events_fd(const struct raia_events *set) { return set->fd; }
@@ -143,6 +163,8 @@ int raia_events_wait(struct raia_events *set, int milliseconds,
   }
   return n;
 }
+
+void raia_events_wake(struct raia_events *set) { (void)set; }
 
 int raia_events_fd(const struct raia_events *set) {
   (void)set;

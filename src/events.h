@@ -25,6 +25,9 @@ bool raia_events_set(struct raia_events *set, int fd, int what, int tag);
 int raia_events_wait(struct raia_events *set, int milliseconds,
                      struct raia_event *out, int room);
 
+/* Has the set's descriptor be readable until the next wait. */
+void raia_events_wake(struct raia_events *set);
+
 /* A descriptor that is readable when the set has an event, or -1. */
 int raia_events_fd(const struct raia_events *set);
 

@@ -263,6 +263,7 @@ void raia_pool_stop(struct raia_transfer *t, enum raia_kind kind) {
   }
   take_out(t);
   finish(t, kind);
+  raia_events_wake(t->pool->events);
 }
 
 void raia_pool_forget(struct raia_transfer *t) {
@@ -364,7 +365,8 @@ static void advance(struct raia_pool *pool) {
 double raia_pool_patience(const struct raia_pool *pool) {
   const struct raia_timer *timer = first_timer(pool);
   double due = timer == NULL ? HUGE_VAL : timer->due;
-  for (int i = 0; i < RAIA_LANES; i++)
+  /* With nothing in flight, what libcurl would still do can wait. */
+  for (int i = 0; i < RAIA_LANES && pool->in_flight > 0; i++)
     if (pool->lanes[i].due != 0 && pool->lanes[i].due < due)
       due = pool->lanes[i].due;
   if (!raia_ring_empty(&pool->news))

@@ -111,8 +111,9 @@ static void block(lua_State *L, struct raia_transfer *t, double seconds) {
     }
     raia_news_tell(L, wait.pool);
     if (raia_wait_over(&wait))
-      return;
+      break;
   }
+  raia_scheduler_changed(L);
 }
 
 /* Goes on when the wait's function has returned: it has suspended, or leaves

@@ -9,7 +9,8 @@
    called as (request, seconds); or pushes nothing and returns false. */
 bool raia_scheduler_push_suspend(lua_State *L);
 
-/* Says that something was started which nobody waits for yet. */
+/* Says that what is in flight has changed other than by a step. What stops
+   wakes the pool's descriptor instead: it may be a finalizer that stops it. */
 void raia_scheduler_changed(lua_State *L);
 
 /* Sets the functions in the table at the top. */

@@ -10,6 +10,13 @@ end
 
 return function(label, options)
   label, options = label or "", options or {}
+  if type(label) ~= "string" then error("raia.progress: the label is a string", 2) end
+  if type(options) ~= "table" then error("raia.progress: the options are a table", 2) end
+  for name in pairs(options) do
+    if name ~= "quiet" then
+      error(("raia.progress: unknown option '%s' (there is quiet)"):format(tostring(name)), 2)
+    end
+  end
   if options.quiet then return function() end end
   local terminal = scheduler.is_terminal()
   local start, shown = scheduler.now(), -math.huge

@@ -4,7 +4,7 @@ local scheduler = require "raia.core".scheduler
 
 local unpack, huge = table.unpack, math.huge
 
-local tasks = setmetatable({}, { __mode = "k" }) -- of coroutines
+local tasks = {} -- those that have not ended, by their coroutines
 local ready, first, last = {}, 1, 0 -- a queue of tasks to be resumed
 local loop -- the event loop in use, if any
 
@@ -30,7 +30,6 @@ function own.suspend(task, seconds)
   local alarm <close> = seconds < huge -- luacheck: ignore
     and scheduler.alarm(seconds, function() wake(task) end) or nil
   task.waiting = true
-  changed()
   coroutine.yield()
 end
 
@@ -58,6 +57,7 @@ local function suspend(request, seconds)
   local function wake_here() where.resume(token) end
   local guard <close> = setmetatable({ request = request, wake = wake_here }, Guard)
   scheduler.on_done(request, wake_here)
+  changed()
   where.suspend(token, seconds)
   guard.returned = true
   return true
@@ -70,7 +70,7 @@ local function finish(task, failed, ...)
   tasks[task.co] = nil
   if task.scope then
     task.scope[task] = nil
-    if failed and not task.joined then
+    if failed then
       task.scope.failures[#task.scope.failures + 1] = task
     end
   end
@@ -94,7 +94,8 @@ end
 
 -- Gives each task that is ready now one turn.
 local function run_ready()
-  for _ = first, last do
+  local stop = last
+  while first <= stop do -- a task may call this, too
     local task = ready[first]
     ready[first] = nil
     first = first + 1
@@ -113,10 +114,10 @@ end
 -- Moves everything along, for at most so many seconds while there is nothing to tell.
 local function step(seconds)
   run_ready()
-  local in_flight = scheduler.step(first <= last and 0 or seconds)
+  scheduler.step(first <= last and 0 or seconds)
   run_ready()
   changed()
-  return in_flight
+  return (scheduler.state())
 end
 
 local function step_now() step(0) end
@@ -140,6 +141,7 @@ local function pause(done, arm, seconds)
       if waiting then where.resume(token) end
     end)
     while not done() and scheduler.now() < until_then do
+      changed()
       where.suspend(token, seconds < huge and until_then - scheduler.now() or huge)
     end
     waiting = false
@@ -176,9 +178,10 @@ function Task:__gc()
   end
 end
 
-local function spawn_in(scope, fn, ...)
-  local task = setmetatable({ waiters = {}, scope = scope, waiting = true }, Task)
-  task.co = coroutine.create(fn)
+-- A task that ends with `scope`; what it spawns ends with `home`. nil: with nothing.
+local function spawn_in(scope, home, fn, ...)
+  local task = setmetatable({ waiters = {}, scope = scope, home = home, waiting = true }, Task)
+  task.co = coroutine.create(type(fn) == "function" and fn or function(...) return fn(...) end)
   task.arguments = table.pack(...)
   tasks[task.co] = task
   if scope then scope[task] = true end
@@ -186,24 +189,33 @@ local function spawn_in(scope, fn, ...)
   return task
 end
 
-local function check_function(fn, name)
-  local meta = type(fn) ~= "function" and getmetatable(fn)
-  if type(fn) ~= "function" and not (meta and meta.__call) then
-    error(("raia.%s: a function is needed, not a %s"):format(name, type(fn)), 3)
+local function is_callable(fn)
+  local meta = getmetatable(fn)
+  return type(fn) == "function" or type(meta) == "table" and meta.__call ~= nil
+end
+
+local function check_function(fn, name, level)
+  if not is_callable(fn) then
+    error(("raia.%s: a function is needed, not a %s"):format(name, type(fn)), level or 3)
   end
+end
+
+-- Where a task that is spawned here belongs.
+local function home_here()
+  local parent = tasks[coroutine.running()]
+  return parent and parent.home
 end
 
 local function spawn(fn, ...)
   check_function(fn, "spawn")
-  local parent = tasks[coroutine.running()]
-  return spawn_in(parent and parent.scope, fn, ...)
+  return spawn_in(home_here(), home_here(), fn, ...)
 end
 
 function Task:join()
-  self.joined = true
   if not self.ended then
     pause(function() return self.ended end, function(tell) table.insert(self.waiters, tell) end)
   end
+  self.joined = true
   if self.failed then error(self.results[1], 0) end
   return unpack(self.results, 1, self.results.n)
 end
@@ -263,7 +275,7 @@ end
 local function run(fn, ...)
   check_function(fn, "run")
   local scope <close> = new_scope()
-  local main = spawn_in(scope, fn, ...)
+  local main = spawn_in(scope, scope, fn, ...)
   main:join()
   while not is_empty(scope) do
     local task = next(scope)
@@ -292,8 +304,7 @@ local function run_all(count, work, stop)
   local scope <close> = new_scope()
   local left, tell, broken = count, nil, nil
   for i = 1, count do
-    local task = spawn_in(scope, work, i)
-    task.joined = true
+    local task = spawn_in(scope, home_here(), work, i)
     table.insert(task.waiters, function()
       left = left - 1
       if task.failed then broken = broken or task end
@@ -323,7 +334,8 @@ local map_options = { concurrency = true, on_progress = true, on_error = true }
 
 local function check_map(list, fn, options)
   if type(list) ~= "table" then error("raia.map: a list is needed", 3) end
-  if type(fn) ~= "function" then error("raia.map: a function is needed", 3) end
+  check_function(fn, "map", 4)
+  if type(options) ~= "table" then error("raia.map: the options are a table", 3) end
   for name in pairs(options) do
     if not map_options[name] then
       error(("raia.map: unknown option '%s' (there are concurrency, on_progress, on_error)")
@@ -337,6 +349,9 @@ local function check_map(list, fn, options)
   local on_error = options.on_error or "stop"
   if on_error ~= "stop" and on_error ~= "collect" then
     error("raia.map: on_error is 'stop' or 'collect'", 3)
+  end
+  if options.on_progress ~= nil and not is_callable(options.on_progress) then
+    error("raia.map: on_progress is a function", 3)
   end
   return concurrency, options.on_progress or nothing, on_error == "collect"
 end
@@ -385,8 +400,7 @@ local function timeout(seconds, fn, ...)
   check_seconds(seconds, "timeout")
   check_function(fn, "timeout")
   local scope <close> = new_scope()
-  local task = spawn_in(scope, fn, ...)
-  task.joined = true
+  local task = spawn_in(scope, home_here(), fn, ...)
   pause(function() return task.ended end, function(tell) table.insert(task.waiters, tell) end,
     seconds)
   if task.ended then return task:join() end
@@ -409,10 +423,11 @@ local function use(name)
   end
   if loop and loop ~= new then loop.watch(nil, nil, step_now) end
   loop = new
+  scheduler.hooks(suspend, loop and changed)
   changed()
 end
 
-scheduler.hooks(suspend, changed)
+scheduler.hooks(suspend)
 
 return {
   run = run, spawn = spawn, gather = gather, map = map, sleep = sleep, timeout = timeout,

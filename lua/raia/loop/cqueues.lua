@@ -3,7 +3,8 @@ local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
 
 local conditions = setmetatable({}, { __mode = "k" }) -- of coroutines
-local pumps = setmetatable({}, { __mode = "k" }) -- of controllers
+local pumps = setmetatable({}, { __mode = "k" }) -- conditions, of controllers that have one
+local fd, seconds, step -- what to wait for, as watch was told last
 
 local loop = {}
 
@@ -15,38 +16,31 @@ function loop.current()
   return conditions[co]
 end
 
-function loop.suspend(signal, seconds)
-  cqueues.poll(signal, seconds < math.huge and seconds or nil)
+function loop.suspend(signal, most)
+  cqueues.poll(signal, most < math.huge and most or nil)
 end
 
 function loop.resume(signal)
   signal:signal()
 end
 
--- A coroutine in the controller that steps when there is something to do, and ends with it.
-local function pump(self)
-  while self.fd or self.seconds do
-    self.pollfd, self.events, self.timeout = self.fd, self.fd and "r", self.seconds
-    local woken = cqueues.poll(self, self.changed)
-    if woken ~= self.changed then self.step() end
+-- A coroutine in a controller that steps when there is something to do, and ends with it.
+local function pump(controller)
+  local changed = pumps[controller]
+  while fd or seconds do
+    local woken = cqueues.poll({ pollfd = fd, events = fd and "r", timeout = seconds }, changed)
+    if woken ~= changed and step then step() end
   end
-  self.running = false
+  pumps[controller] = nil
 end
 
-function loop.watch(fd, seconds, step)
+function loop.watch(new_fd, new_seconds, new_step)
+  fd, seconds, step = new_fd, new_seconds, new_step
+  for _, changed in pairs(pumps) do changed:signal() end
   local controller = cqueues.running()
-  if not controller then return end
-  local self = pumps[controller]
-  if not self then
-    self = { changed = condition.new() }
-    pumps[controller] = self
-  end
-  self.fd, self.seconds, self.step = fd, seconds, step
-  if self.running then
-    self.changed:signal()
-  elseif fd or seconds then
-    self.running = true
-    controller:wrap(pump, self)
+  if controller and (fd or seconds) and not pumps[controller] then
+    pumps[controller] = condition.new()
+    controller:wrap(pump, controller)
   end
 end
 

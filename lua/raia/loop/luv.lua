@@ -2,16 +2,20 @@
 -- raia.spawn, which go on while uv.run() does.
 local uv = require "luv"
 
-local poll, watched, timer
+local polls, timer = {}, nil -- polls by their descriptors; of which there is one
 
 local loop = {}
 
+-- What is not needed is stopped, not closed: luv crashes when the process ends with a handle that
+-- is still closing.
 function loop.watch(fd, seconds, step)
   timer = timer or uv.new_timer()
-  if fd ~= watched then
-    if poll then poll:close() end
-    poll, watched = fd and uv.new_poll(fd), fd
-    if poll then poll:start("r", step) end
+  for other, poll in pairs(polls) do
+    if other ~= fd then poll:stop() end
+  end
+  if fd then
+    polls[fd] = polls[fd] or uv.new_poll(fd)
+    polls[fd]:start("r", step)
   end
   if seconds then
     timer:start(math.ceil(seconds * 1000), 0, step)
