@@ -50,6 +50,7 @@ build = {
     raia = "lua/raia/init.lua",
     ["raia.loop.cqueues"] = "lua/raia/loop/cqueues.lua",
     ["raia.loop.luv"] = "lua/raia/loop/luv.lua",
+    ["raia.many"] = "lua/raia/many.lua",
     ["raia.meta"] = "lua/raia/meta.lua",
     ["raia.progress"] = "lua/raia/progress.lua",
     ["raia.sandbox"] = "lua/raia/sandbox/init.lua",

@@ -1,6 +1,7 @@
 -- The key: in one header of each request, and nowhere that a program, a log or a user can see.
 local certificates = require "spec.support.certificates"
 local raia = require "raia"
+local calls = require "spec.support.calls"
 local run = require("spec.support.run").run
 local sandbox = require "raia.sandbox"
 local server = require "spec.support.server"
@@ -74,24 +75,6 @@ local function client_of(peer, options)
   for name, value in pairs(options or {}) do all[name] = value end
   return raia.client(all)
 end
-
-local calls = {
-  start = function(client, opts)
-    return client.conversations:start({ channel = "sms", firstName = "Ada", lastName = "Byron",
-      phoneNumber = "+15551234567", smsIntroduction = "Hi" }, opts)
-  end,
-  create = function(client, opts)
-    return client.conversations:create({ conversationUserId = "u" }, opts)
-  end,
-  get = function(client, opts) return client.conversations:get("c-1", opts) end,
-  delete_all = function(client, opts) return client.conversations:delete_all("u", opts) end,
-  send = function(client, opts) return client:conversation("c-1"):send("Hello", opts) end,
-  messages = function(client, opts) return client:conversation("c-1"):messages(opts) end,
-  refresh = function(client, opts) return client:conversation("c-1"):refresh(opts) end,
-  request = function(client, opts)
-    return client:request("PUT", "/x", { body = { a = 1 }, query = { b = 2 } }, opts)
-  end,
-}
 
 local GOOD = [[
   local connection = ...

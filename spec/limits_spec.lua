@@ -172,6 +172,9 @@ describe("a success that is not what the API gives", function()
   end)
 end)
 
+-- AddressSanitizer gives back late what was freed: there, memory only has to be bounded.
+local slack = (os.getenv("LD_PRELOAD") or ""):find("asan", 1, true) and 8 or 1
+
 -- Runs Lua code in a process of its own, `client` being one for `base_url` that has been used
 -- once. Gives what it prints, and how many KiB its memory has grown at the most.
 local function run_measured(base_url, options, code)
@@ -242,7 +245,7 @@ describe("headers", function()
         print(answer, err.kind, err.sent, err.attempts, err.status, message == err.message)
       ]])
       assert.equal("nil\ttoo_large\tmaybe\t1\tnil\ttrue", output)
-      assert.is_true(growth < 4096, "it grew by " .. growth .. " KiB")
+      assert.is_true(growth < 4096 * slack, "it grew by " .. growth .. " KiB")
     end)
   end
 
@@ -256,7 +259,7 @@ describe("headers", function()
       print(answer, err.kind == "too_large" or err.kind == "connection", err.sent)
     ]])
     assert.equal("nil\ttrue\tmaybe", output)
-    assert.is_true(growth < 4096, "it grew by " .. growth .. " KiB")
+    assert.is_true(growth < 4096 * slack, "it grew by " .. growth .. " KiB")
   end)
 
   it("of 100 kB in all are still read", function()
@@ -335,7 +338,7 @@ describe("a body", function()
             assert(client:request("GET", "/warm"), "the client is of no more use")
           ]])
         assert.equal("nil\ttoo_large\tmaybe\t1\tnil\n" .. cap, output)
-        assert.is_true(growth * 1024 < 2 * cap, "it grew by " .. growth .. " KiB")
+        assert.is_true(growth * 1024 < 2 * cap * slack, "it grew by " .. growth .. " KiB")
         assert.is_true(cqueues.monotime() - began < 15)
       end)
   end

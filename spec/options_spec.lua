@@ -2,6 +2,7 @@
 local certificates = require "spec.support.certificates"
 local cjson = require("cjson").new()
 local raia = require "raia"
+local calls = require "spec.support.calls"
 local run = require("spec.support.run").run
 local server = require "spec.support.server"
 
@@ -41,22 +42,6 @@ end
 local function mentions(text, word)
   assert.is_truthy(text:find(word, 1, true), ("no %q in %q"):format(word, text))
 end
-
-local calls = {
-  start = function(client, opts)
-    return client.conversations:start({ channel = "sms", firstName = "Ada", lastName = "Byron",
-      phoneNumber = "+15551234567", smsIntroduction = "Hi" }, opts)
-  end,
-  create = function(client, opts)
-    return client.conversations:create({ conversationUserId = "u" }, opts)
-  end,
-  get = function(client, opts) return client.conversations:get("c-1", opts) end,
-  delete_all = function(client, opts) return client.conversations:delete_all("u", opts) end,
-  send = function(client, opts) return client:conversation("c-1"):send("Hello", opts) end,
-  messages = function(client, opts) return client:conversation("c-1"):messages(opts) end,
-  refresh = function(client, opts) return client:conversation("c-1"):refresh(opts) end,
-  request = function(client, opts) return client:request("GET", "/x", nil, opts) end,
-}
 
 local NAN, HUGE = 0 / 0, math.huge
 

@@ -2,6 +2,7 @@
 local certificates = require "spec.support.certificates"
 local cqueues = require "cqueues"
 local raia = require "raia"
+local calls = require "spec.support.calls"
 local sandbox = require "raia.sandbox"
 local server = require "spec.support.server"
 local support = require "spec.support.run"
@@ -81,22 +82,6 @@ local function fails(kind, result, message, err)
   assert.equal(message, err.message)
   return err
 end
-
-local calls = {
-  start = function(client, opts)
-    return client.conversations:start({ channel = "sms", firstName = "Ada", lastName = "Byron",
-      phoneNumber = "+15551234567", smsIntroduction = "Hi" }, opts)
-  end,
-  create = function(client, opts)
-    return client.conversations:create({ conversationUserId = "u" }, opts)
-  end,
-  get = function(client, opts) return client.conversations:get("c-1", opts) end,
-  delete_all = function(client, opts) return client.conversations:delete_all("u", opts) end,
-  send = function(client, opts) return client:conversation("c-1"):send("Hello", opts) end,
-  messages = function(client, opts) return client:conversation("c-1"):messages(opts) end,
-  refresh = function(client, opts) return client:conversation("c-1"):refresh(opts) end,
-  request = function(client, opts) return client:request("GET", "/x", nil, opts) end,
-}
 
 describe("a request", function()
   it("is what any call gives with wait = false, at once", function()
