@@ -25,6 +25,7 @@ build = {
         "src/engine.c",
         "src/error.c",
         "src/events.c",
+        "src/headers.c",
         "src/json.c",
         "src/log.c",
         "src/message.c",

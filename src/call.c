@@ -49,8 +49,8 @@ static bool read_options(lua_State *L, int arg, struct raia_request *r) {
     return true;
   if (raia_options_field(L, arg, "headers") == LUA_TTABLE)
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
-      if (!raia_header_add(&t->headers, lua_tostring(L, -2),
-                           lua_tostring(L, -1)))
+      if (!raia_headers_set(&t->headers, lua_tostring(L, -2),
+                            lua_tostring(L, -1)))
         luaL_error(L, "not enough memory");
   lua_pop(L, 1);
   return options.wait;

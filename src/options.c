@@ -1,7 +1,7 @@
 /* Tables of options read by descriptors: a row an option. */
 #include "options.h"
 
-#include "origin.h"
+#include "headers.h"
 
 #include <lauxlib.h>
 #include <math.h>

@@ -14,17 +14,12 @@
 #include <strings.h>
 
 static const char no_memory[] = "out of memory";
-static const char key_name[] = "Agent-Secret-Key";
-
-struct raia_header_list {
-  struct curl_slist *nodes;
-};
 
 struct raia_origin {
   char *url, *key, *proxy, *ca_file;
   char *prefix;  /* the base URL's path without a trailing slash */
   CURLU *parsed; /* the base URL */
-  struct raia_header_list headers;
+  struct raia_headers headers;
   struct curl_slist content_type, expect; /* stand in front of headers */
   struct raia_handle *idle;
   struct raia_gate gate;
@@ -34,115 +29,19 @@ struct raia_origin {
 
 /* ---- headers ---- */
 
-/* Overwrites a string that may hold the key. */
-static void wipe(char *s) {
-  for (volatile char *c = s; c != NULL && *c != '\0'; c++)
-    *c = '*';
-}
-
-static void free_list(struct curl_slist *list) {
-  for (struct curl_slist *node = list; node != NULL; node = node->next)
-    wipe(node->data);
-  curl_slist_free_all(list);
-}
-
-static bool same_name(const char *line, const char *name, size_t length) {
-  return strncasecmp(line, name, length) == 0 &&
-         (line[length] == ':' || line[length] == ';');
-}
-
-static struct curl_slist *find(struct curl_slist *list, const char *name,
-                               size_t length) {
-  while (list != NULL && !same_name(list->data, name, length))
-    list = list->next;
-  return list;
-}
-
-static int append(struct raia_header_list *list, const char *line) {
-  struct curl_slist *nodes = curl_slist_append(list->nodes, line);
-  if (nodes != NULL)
-    list->nodes = nodes;
-  return nodes != NULL;
-}
-
-static int set(struct raia_header_list *list, const char *name,
-               const char *value) {
-  size_t length = strlen(name) + strlen(value) + 3;
-  char *line = malloc(length);
-  if (line == NULL)
-    return 0;
-  strcpy(line, name);
-  strcat(line, *value == '\0' ? ";" : ": "); /* libcurl's way to say empty */
-  strcat(line, value);
-  struct curl_slist *old = find(list->nodes, name, strlen(name));
-  int done = 0;
-  if (old == NULL) {
-    done = append(list, line);
-  } else {
-    struct raia_header_list one = {NULL};
-    done = append(&one, line);
-    if (done) {
-      char *data = old->data;
-      old->data = one.nodes->data;
-      one.nodes->data = data;
-      free_list(one.nodes);
-    }
-  }
-  wipe(line);
-  free(line);
-  return done;
-}
-
-const char *raia_header_bad(const char *name, size_t name_length,
-                            const char *value, size_t value_length) {
-  static const char *const reserved[] = {
-      key_name, "Host",       "Content-Length",   "Content-Type",
-      "Expect", "Connection", "Transfer-Encoding"};
-  if (name_length == 0 || strlen(name) != name_length)
-    return "has an empty name or one with NUL";
-  for (const char *c = name; *c != '\0'; c++)
-    if (!isalnum((unsigned char)*c) && strchr("!#$%&'*+-.^_`|~", *c) == NULL)
-      return "has a character in its name that no header name may have";
-  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-    if (strcasecmp(name, reserved[i]) == 0)
-      return "is set by raia itself";
-  for (size_t i = 0; i < value_length; i++)
-    if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 127)
-      return "has a control character (CR, LF, NUL, …) in its value";
-  return NULL;
-}
-
 int raia_origin_header(struct raia_origin *origin, const char *name,
                        const char *value) {
-  return set(&origin->headers, name, value);
-}
-
-int raia_header_add(struct raia_header_list **list, const char *name,
-                    const char *value) {
-  if (*list == NULL)
-    *list = calloc(1, sizeof **list);
-  return *list != NULL && set(*list, name, value);
-}
-
-void raia_header_free(struct raia_header_list *list) {
-  if (list != NULL)
-    free_list(list->nodes);
-  free(list);
+  return raia_headers_set(&origin->headers, name, value);
 }
 
 struct curl_slist *raia_origin_headers(struct raia_origin *origin,
-                                       struct raia_header_list *own,
-                                       bool body) {
-  origin->expect.next = origin->headers.nodes;
+                                       struct raia_headers *own, bool body) {
+  origin->expect.next = origin->headers.lines;
   struct curl_slist *all =
-      body ? &origin->content_type : origin->headers.nodes;
-  if (own == NULL)
+      body ? &origin->content_type : origin->headers.lines;
+  if (own->lines == NULL)
     return all;
-  for (; all != NULL; all = all->next)
-    if (!find(own->nodes, all->data, strcspn(all->data, ":;")) &&
-        !append(own, all->data))
-      return NULL;
-  return own->nodes;
+  return raia_headers_join(own, all) ? own->lines : NULL;
 }
 
 /* ---- the base URL ---- */
@@ -361,9 +260,10 @@ const char *raia_origin_open(struct raia_origin **out,
     o->proxy = copy(options->proxy, &wrong);
     o->ca_file = copy(options->ca_file, &wrong);
   }
-  if (wrong == NULL && !(set(&o->headers, key_name, options->secret_key) &&
-                         set(&o->headers, "Accept", "application/json") &&
-                         set(&o->headers, "User-Agent", options->user_agent)))
+  if (wrong == NULL &&
+      !(raia_headers_set(&o->headers, RAIA_KEY_HEADER, options->secret_key) &&
+        raia_headers_set(&o->headers, "Accept", "application/json") &&
+        raia_headers_set(&o->headers, "User-Agent", options->user_agent)))
     wrong = no_memory;
   if (wrong != NULL) {
     raia_origin_close(o);
@@ -383,9 +283,9 @@ void raia_origin_close(struct raia_origin *o) {
     o->idle = handle->next;
     free_handle(handle);
   }
-  free_list(o->headers.nodes);
+  raia_headers_free(&o->headers);
   curl_url_cleanup(o->parsed);
-  wipe(o->key);
+  raia_wipe(o->key);
   free(o->key);
   free(o->url);
   free(o->proxy);

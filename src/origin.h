@@ -19,7 +19,6 @@ struct raia_origin_options {
 };
 
 struct raia_origin;
-struct raia_header_list;
 
 /* Makes one into *out, or returns what is wrong with the options ("out of
    memory" last of all) and leaves *out NULL. */
@@ -35,16 +34,9 @@ const char *raia_origin_url(const struct raia_origin *origin);
 /* What its attempts pass through. */
 struct raia_gate *raia_origin_gate(struct raia_origin *origin);
 
-/* NULL when the header may be sent, else why not. */
-const char *raia_header_bad(const char *name, size_t name_length,
-                            const char *value, size_t value_length);
-
-/* Adds a header to all requests to come (it replaces one of that name), or to
-   `list`, which begins as NULL and is one call's own. 0 when out of memory. */
+/* Adds a header to all requests to come, in place of one of that name. 0 when
+   out of memory. */
 int raia_origin_header(struct raia_origin *origin, const char *name,
                        const char *value);
-int raia_header_add(struct raia_header_list **list, const char *name,
-                    const char *value);
-void raia_header_free(struct raia_header_list *list);
 
 #endif

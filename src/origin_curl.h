@@ -2,6 +2,7 @@
 #ifndef RAIA_ORIGIN_CURL_H
 #define RAIA_ORIGIN_CURL_H
 
+#include "headers.h"
 #include "origin.h"
 
 #include <curl/curl.h>
@@ -26,7 +27,6 @@ bool raia_origin_aim(struct raia_origin *origin, struct raia_handle *handle,
 /* The header list of a request. It is the origin's or, where there is one,
    part of `own`; NULL when out of memory. */
 struct curl_slist *raia_origin_headers(struct raia_origin *origin,
-                                       struct raia_header_list *own,
-                                       bool body);
+                                       struct raia_headers *own, bool body);
 
 #endif

@@ -144,7 +144,7 @@ static CURLcode set_up(struct raia_transfer *t, CURL *easy) {
      on a new connection; then it may not use an old one. */
   bool fresh = t->body == NULL && !t->outcome.idempotent;
   struct curl_slist *headers =
-      raia_origin_headers(t->origin, t->headers, upload);
+      raia_origin_headers(t->origin, &t->headers, upload);
   if (headers == NULL ||
       !raia_origin_aim(t->origin, t->handle, t->path, t->query))
     return CURLE_OUT_OF_MEMORY;
@@ -259,6 +259,5 @@ void raia_transfer_release(struct raia_transfer *t) {
   if (t->handle != NULL)
     raia_origin_give(t->origin, t->handle);
   t->handle = NULL;
-  raia_header_free(t->headers);
-  t->headers = NULL;
+  raia_headers_free(&t->headers);
 }

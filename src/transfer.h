@@ -3,6 +3,7 @@
 #define RAIA_TRANSFER_H
 
 #include "buffer.h"
+#include "headers.h"
 #include "origin.h"
 #include "retry.h"
 #include "timer.h"
@@ -23,8 +24,8 @@ struct raia_transfer {
   const char *query;         /* percent-encoded, or NULL */
   const char *body;          /* or NULL */
   size_t body_length;
-  struct raia_header_list *headers; /* this call's own, or NULL; owned */
-  double timeout;                   /* seconds, of one attempt */
+  struct raia_headers headers; /* this call's own */
+  double timeout;              /* seconds, of one attempt */
   int max_retries;
   bool large; /* the reply may be large: ask for it compressed */
 
