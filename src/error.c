@@ -118,8 +118,11 @@ static void push_what(lua_State *L, const struct raia_transfer *t,
     }
     break;
   case RAIA_TOO_LARGE:
-    lua_pushfstring(L, "the reply is too large (max_response_bytes = %I)",
-                    (LUAI_UACINT)t->reply.limit);
+    if (!t->headers_done)
+      lua_pushliteral(L, "the reply's headers are too large");
+    else
+      lua_pushfstring(L, "the reply is too large (max_response_bytes = %I)",
+                      (LUAI_UACINT)t->reply.limit);
     break;
   case RAIA_CLOSED:
     lua_pushliteral(L, "the client is closed");

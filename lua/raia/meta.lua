@@ -18,7 +18,8 @@ local raia = {}
 ---@field region? "us"|"eu" else `RAIA_REGION`, else "us"; not together with base_url
 ---@field base_url? string https, or http to this machine, with a path prefix if wanted; no user,
 ---query or fragment; else `RAIA_BASE_URL`, else what the region says
----@field timeout? number seconds for one attempt, from 0.001; default 60, and 300 for `send`
+---@field timeout? number seconds for one attempt, from 0.001; default 60, and 300 for `send`; the
+---wait between attempts, and that of all calls after a 429, comes on top
 ---@field connect_timeout? number seconds for name, connection and TLS of an attempt; default 10
 ---@field max_retries? integer attempts after the first, 0 to 100; default 2
 ---@field max_connections? integer calls under way at a time, 1 to 65,535; the others queue, the
