@@ -4,11 +4,9 @@
 
 #include "log.h"
 #include "path.h"
-#include "transfer.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -106,40 +104,22 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
   static const char marks[] = {'*', '<', '>'}; /* note, header in, out */
   char *private = NULL;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-  struct raia_transfer *t = (struct raia_transfer *)(void *)private;
-  if (type > CURLINFO_HEADER_OUT || t == NULL)
+  struct raia_handle *handle = (struct raia_handle *)(void *)private;
+  if (type > CURLINFO_HEADER_OUT || handle == NULL)
     return 0;
   while (size > 0) {
     const char *end = memchr(data, '\n', size);
     size_t line = end == NULL ? size : (size_t)(end - data) + 1;
-    bool whole = type != CURLINFO_HEADER_OUT || (!t->cut_line && end != NULL);
+    bool whole = type != CURLINFO_HEADER_OUT || (!handle->cut_line && end != NULL);
     if (whole)
       raia_log_line(marks[type], data, line,
                     ((struct raia_origin *)origin)->key);
     if (type == CURLINFO_HEADER_OUT)
-      t->cut_line = end == NULL;
+      handle->cut_line = end == NULL;
     data += line;
     size -= line;
   }
   return 0;
-}
-
-/* A body comes from a read callback that cannot go back to its start. When a
-   kept connection dies before the reply, libcurl would else send a POST again
-   by itself; so it has to give up with CURLE_SEND_FAIL_REWIND. */
-static int on_seek(void *transfer, curl_off_t offset, int origin) {
-  (void)transfer;
-  (void)offset;
-  (void)origin;
-  return CURL_SEEKFUNC_FAIL;
-}
-
-/* A program that the host starts gets no connection of ours. */
-static int on_socket(void *origin, curl_socket_t fd, curlsocktype purpose) {
-  (void)origin;
-  (void)purpose;
-  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return CURL_SOCKOPT_OK;
 }
 
 static CURLcode set_up(struct raia_origin *o, CURL *easy) {
@@ -148,8 +128,6 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   (code = code ? code : curl_easy_setopt(easy, option, value))
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_FOLLOWLOCATION, 0L);
-  SET(CURLOPT_SEEKFUNCTION, on_seek);
-  SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
 #if LIBCURL_VERSION_NUM >= 0x075500
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
 #else

@@ -7,9 +7,15 @@
 
 #include <curl/curl.h>
 
+struct raia_transfer;
+
 struct raia_handle {
   CURL *easy;
   CURLU *url;
+  struct raia_transfer *transfer; /* that has it, or had it last */
+  char detail[CURL_ERROR_SIZE];   /* libcurl's words for what went wrong */
+  bool set_up;                    /* by the transfer that had it first */
+  bool cut_line; /* what libcurl showed last did not end its line */
   struct raia_handle *next;
 };
 

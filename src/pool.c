@@ -30,11 +30,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
               : what == CURL_POLL_OUT   ? RAIA_WRITABLE
               : what == CURL_POLL_INOUT ? RAIA_READABLE | RAIA_WRITABLE
                                         : 0;
-  char *t = NULL;
+  (void)easy;
   (void)socket;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
-  if (t != NULL && watch != 0)
-    ((struct raia_transfer *)(void *)t)->socket = fd;
   /* A socket that can't be watched ends by its timeout; an error from here
      would end all that is in flight. */
   (void)raia_events_set(lane->pool->events, fd, watch,
@@ -61,16 +58,20 @@ int raia_pool_socket(const struct raia_pool *pool, int port) {
   return page == NULL ? -1 : page[port & 255] - 1;
 }
 
-/* Remembers the socket that `t` was on. Where there is no memory for it, the
-   next request there goes unchecked. */
+/* Remembers the socket of the connection that `t` made. Where there is no
+   memory for it, the next request there goes unchecked. */
 static void remember_socket(struct raia_pool *pool, struct raia_transfer *t) {
   long port = 0;
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  if (t->reused)
+    return;
   curl_easy_getinfo(t->handle->easy, CURLINFO_LOCAL_PORT, &port);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_ACTIVESOCKET, &fd);
   int **page = &pool->sockets[(port >> 8) & 255];
   if (*page == NULL)
     *page = calloc(256, sizeof **page); /* a descriptor and 1, or 0 */
   if (*page != NULL)
-    (*page)[port & 255] = t->socket + 1;
+    (*page)[port & 255] = fd + 1;
 }
 
 /* ---- open, close ---- */
@@ -317,10 +318,10 @@ static void collect(struct raia_pool *pool, struct raia_lane *lane) {
   int left;
   CURLMsg *message;
   while ((message = curl_multi_info_read(lane->multi, &left)) != NULL) {
-    char *t = NULL;
+    char *handle = NULL;
     CURLcode code = message->data.result; /* gone with the handle */
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
-    end_attempt(pool, (struct raia_transfer *)(void *)t, code);
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &handle);
+    end_attempt(pool, ((struct raia_handle *)(void *)handle)->transfer, code);
   }
 }
 

@@ -42,12 +42,14 @@ struct raia_transfer {
 
   /* The attempt under way. */
   struct raia_handle *handle;
-  size_t body_sent, header_bytes;
-  int socket;        /* what was watched for it last, or -1 */
-  bool stale;        /* its connection was no good, nothing was sent */
+  size_t header_bytes;
+  long connects;     /* connections made for it when it began to leave */
+  long bytes_before; /* sent for it by then: a CONNECT */
   bool begun;        /* the connection is there, the request may be leaving */
+  bool kept;         /* that connection had been used before */
+  bool stale;        /* it was no good, nothing was sent */
+  bool repeated;     /* libcurl was kept from sending it once more */
   bool headers_done; /* of the reply, not of a 1xx before it */
-  bool cut_line;     /* what libcurl showed last did not end its line */
   enum raia_append refused; /* why a callback of ours stopped it */
 
   /* The pool's. */
