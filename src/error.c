@@ -7,7 +7,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-enum { BODY_EXCERPT = 1024, WORDS_MAX = 300 };
+enum { WORDS_MAX = 300 };
 
 /* ---- words from outside ---- */
 
@@ -226,8 +226,8 @@ int raia_error_push(lua_State *L, const struct raia_request *request,
   }
   if (t->reply.length > 0) {
     lua_pushlstring(L, t->reply.data,
-                    t->reply.length < BODY_EXCERPT ? t->reply.length
-                                                   : BODY_EXCERPT);
+                    t->reply.length < RAIA_EXCERPT ? t->reply.length
+                                                   : RAIA_EXCERPT);
     lua_setfield(L, -2, "body");
   }
   if (failure->body != 0)

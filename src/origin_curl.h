@@ -30,9 +30,10 @@ void raia_origin_give(struct raia_origin *origin, struct raia_handle *handle);
 bool raia_origin_aim(struct raia_origin *origin, struct raia_handle *handle,
                      const char *path, const char *query);
 
-/* The header list of a request. It is the origin's or, where there is one,
-   part of `own`; NULL when out of memory. */
+/* The header list of a request with a body of so many bytes, or -1 for none.
+   It is the origin's or, where there is one, part of `own`; NULL when out of
+   memory. */
 struct curl_slist *raia_origin_headers(struct raia_origin *origin,
-                                       struct raia_headers *own, bool body);
+                                       struct raia_headers *own, long body);
 
 #endif

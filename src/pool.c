@@ -74,6 +74,14 @@ static void remember_socket(struct raia_pool *pool, struct raia_transfer *t) {
     (*page)[port & 255] = fd + 1;
 }
 
+void raia_pool_opened(struct raia_pool *pool, int fd) {
+  raia_events_opened(pool->events, fd);
+}
+
+void raia_pool_closing(struct raia_pool *pool, int fd) {
+  raia_events_closing(pool->events, fd);
+}
+
 /* ---- open, close ---- */
 
 /* Once a process, and never undone: others may be using libcurl, too. */
@@ -386,6 +394,8 @@ bool raia_pool_step(struct raia_pool *pool, double seconds) {
     return true;
   fire_due(pool); /* not again after the wait: first, the news are told */
   advance(pool);
+  if (pool->in_flight == 0 && !raia_ring_empty(&pool->news))
+    return true; /* there is nothing to look for */
   double patience = raia_pool_patience(pool);
   if (patience >= 0 && patience < seconds)
     seconds = patience;

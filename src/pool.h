@@ -59,6 +59,10 @@ struct raia_news *raia_pool_news(struct raia_pool *pool);
 /* The socket of the last connection known to be on that local port, or -1. */
 int raia_pool_socket(const struct raia_pool *pool, int port);
 
+/* A socket for connections was made, or is about to be closed. */
+void raia_pool_opened(struct raia_pool *pool, int fd);
+void raia_pool_closing(struct raia_pool *pool, int fd);
+
 /* A descriptor that is readable when a step would find something, or -1; and
    after how many seconds one would anyway, negative for never. */
 int raia_pool_fd(const struct raia_pool *pool);

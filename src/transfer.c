@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { HEADER_BYTES_MAX = 256 * 1024 };
 
@@ -101,8 +102,15 @@ static int on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
   struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
   (void)purpose;
   (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  raia_pool_opened(t->pool, fd);
   t->repeated = would_repeat(t);
   return t->repeated ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
+}
+
+/* Connections outlive their transfers, and handles; but not the pool. */
+static int on_close(void *pool, curl_socket_t fd) {
+  raia_pool_closing(pool, fd);
+  return close(fd);
 }
 
 #if RAIA_HAS_PREREQ
@@ -164,13 +172,15 @@ static bool is_idempotent(const char *method) {
 }
 
 /* Sets on a new handle what holds for all its attempts. */
-static CURLcode set_up(struct raia_handle *handle) {
+static CURLcode set_up(struct raia_handle *handle, struct raia_pool *pool) {
   CURL *easy = handle->easy;
   CURLcode code = CURLE_OK;
   SET(CURLOPT_PRIVATE, handle);
   SET(CURLOPT_ERRORBUFFER, handle->detail);
   SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
   SET(CURLOPT_SOCKOPTDATA, handle);
+  SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+  SET(CURLOPT_CLOSESOCKETDATA, pool);
   SET(CURLOPT_WRITEFUNCTION, on_write);
   SET(CURLOPT_WRITEDATA, handle);
   SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -202,8 +212,8 @@ static CURLcode set_method(struct raia_transfer *t, bool upload) {
 static CURLcode aim(struct raia_transfer *t) {
   CURL *easy = t->handle->easy;
   bool upload = t->body != NULL || strcmp(t->method, "POST") == 0;
-  struct curl_slist *headers =
-      raia_origin_headers(t->origin, &t->headers, upload);
+  struct curl_slist *headers = raia_origin_headers(
+      t->origin, &t->headers, upload ? (long)t->body_length : -1);
   if (headers == NULL ||
       !raia_origin_aim(t->origin, t->handle, t->path, t->query))
     return CURLE_OUT_OF_MEMORY;
@@ -217,13 +227,13 @@ static CURLcode aim(struct raia_transfer *t) {
   return code;
 }
 
-/* A handle of the origin's, or NULL when out of memory. */
-static struct raia_handle *take(struct raia_origin *origin) {
-  struct raia_handle *handle = raia_origin_take(origin);
+/* A handle of its origin's, or NULL when out of memory. */
+static struct raia_handle *take(const struct raia_transfer *t) {
+  struct raia_handle *handle = raia_origin_take(t->origin);
   if (handle != NULL && !handle->set_up) {
-    handle->set_up = set_up(handle) == CURLE_OK;
+    handle->set_up = set_up(handle, t->pool) == CURLE_OK;
     if (!handle->set_up) {
-      raia_origin_give(origin, handle);
+      raia_origin_give(t->origin, handle);
       return NULL;
     }
   }
@@ -244,7 +254,7 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->begun = !RAIA_HAS_PREREQ; /* nothing tells: it may have */
   t->refused = RAIA_APPENDED;
   if (t->handle == NULL)
-    t->handle = take(t->origin);
+    t->handle = take(t);
   if (t->handle == NULL)
     return false;
   t->handle->transfer = t;
@@ -301,8 +311,7 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   if (t->outcome.kind != RAIA_OK && t->outcome.kind != RAIA_HTTP)
     t->outcome.status = 0;
   const char *detail = t->handle->detail;
-  if (t->repeated ||
-      (code == CURLE_OK && t->outcome.kind == RAIA_CONNECTION))
+  if (t->repeated || (code == CURLE_OK && t->outcome.kind == RAIA_CONNECTION))
     detail = "it was closed before the whole reply had come";
   else if (*detail == '\0' && code != CURLE_OK)
     detail = curl_easy_strerror(code);
