@@ -344,6 +344,7 @@ end)
 describe("a header", function()
   local bad = {
     ["with CR"] = { "X-A", "a\rb" }, ["with LF"] = { "X-A", "a\nb" },
+    ["of more than 16,384 bytes"] = { "X-A", ("a"):rep(16384) },
     ["with another header in it"] = { "X-A", "a\r\nX-Evil: b" },
     ["with NUL"] = { "X-A", "a\0b" }, ["with a last LF"] = { "X-A", "a\n" },
     ["with an escape"] = { "X-A", "\27[31m" }, ["with DEL"] = { "X-A", "a\127" },
@@ -506,14 +507,17 @@ describe("an id", function()
     assert.equal(0, peer:connections())
   end)
 
-  it("of 300 kB raises, or goes out whole", function()
+  it("of 16,384 bytes goes out whole, and a longer one raises, as path and query do", function()
     local peer <close> = server.start(ECHO)
     local client <close> = client_of(peer)
-    local id = ("a"):rep(300000)
-    local ok = pcall(client.conversations.get, client.conversations, id)
-    local requests = peer:requests()
-    assert.equal(ok and 1 or 0, #requests)
-    if ok then assert.equal(CONVERSATIONS .. "/" .. id, requests[1].path) end
+    local id = ("a"):rep(16384)
+    assert(client.conversations:get(id))
+    assert.equal(CONVERSATIONS .. "/" .. id, peer:requests()[1].path)
+    raised(client.conversations.get, client.conversations, id .. "a")
+    raised(client.conversation, client, ("a"):rep(300000))
+    raised(client.request, client, "GET", "/" .. id)
+    raised(client.request, client, "GET", "/x", { query = { q = id } })
+    assert.equal(1, #peer:requests())
   end)
 
   it("in a reply leads no further than one of the caller's", function()

@@ -264,6 +264,8 @@ int raia_call_request(lua_State *L) {
   r->transfer.path = keep(L, request, RAIA_REQUEST_PATH, NULL);
   if (lua_istable(L, 4) && raia_options_field(L, 4, "query") == LUA_TTABLE) {
     push_query(L, 4);
+    if (lua_rawlen(L, -1) > RAIA_PATH_MAX)
+      luaL_argerror(L, 4, "the query has more than 16,384 bytes");
     r->transfer.query = keep(L, request, RAIA_REQUEST_QUERY, NULL);
     if (*r->transfer.query == '\0')
       r->transfer.query = NULL;

@@ -133,25 +133,25 @@ static void push_what(lua_State *L, const struct raia_transfer *t,
   lua_remove(L, -2);
 }
 
-/* What the caller should know or do, after what happened. */
+/* Whether the call may have been carried out, and what to do. */
 static const char *advice(const struct raia_outcome *o) {
+  if (o->kind == RAIA_TLS && !o->sent)
+    return "; nothing was sent; check the certificate and ca_file";
   if (!o->sent)
-    return o->kind == RAIA_CANCELLED || o->kind == RAIA_CLOSED
-               ? "; nothing was sent"
-           : o->kind == RAIA_TLS
-               ? "; nothing was sent; check the certificate and ca_file"
-               : "; nothing was sent";
+    return raia_retryable(o) ? "; nothing was sent: it can be tried again"
+                             : "; nothing was sent";
   if (o->kind == RAIA_HTTP && (o->status == 401 || o->status == 403))
-    return "; check the secret key";
+    return "; it was refused: check the secret key";
   if (o->kind == RAIA_HTTP && o->status == 429)
-    return "; the service wants fewer calls: try again later";
+    return "; it was refused: the service wants fewer calls, try again later";
   if (o->kind == RAIA_HTTP && o->status >= 300 && o->status < 400)
     return "; redirects are not followed: check base_url";
-  if (o->kind == RAIA_HTTP && o->status < 500)
-    return "";
-  return o->idempotent ? ""
-                       : "; it may have been carried out all the same: look "
-                         "before you try again";
+  if (o->kind == RAIA_HTTP && o->status < 500 && o->status != 408)
+    return "; it was refused: check what was asked for";
+  if (o->idempotent)
+    return "; it can be tried again without harm";
+  return "; it may have been carried out all the same: look before you try "
+         "again";
 }
 
 static void push_message(lua_State *L, const struct raia_request *request,

@@ -283,6 +283,14 @@ void raia_origin_close(struct raia_origin *o) {
   free(o);
 }
 
+void raia_origin_mask(const struct raia_origin *o, char *bytes,
+                      size_t length) {
+  size_t key = strlen(o->key);
+  for (char *c = bytes; length >= key; length--, c++)
+    if (*c == *o->key && memcmp(c, o->key, key) == 0)
+      memset(c, '*', key);
+}
+
 struct raia_gate *raia_origin_gate(struct raia_origin *o) {
   return &o->gate;
 }

@@ -306,8 +306,8 @@ static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
   raia_transfer_end(t, (int)code);
   remember_socket(pool, t);
   t->attempt_ended = true;
-  if (t->multiplexed)
-    raia_origin_gate(t->origin)->multiplexes = true;
+  if (t->answered)
+    raia_origin_gate(t->origin)->multiplexes = t->multiplexed;
   slow_down(t, now, random);
   take_out(t);
   double wait =

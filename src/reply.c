@@ -109,6 +109,13 @@ static int push_success(lua_State *L, int index) {
   return 1;
 }
 
+/* Has what of the reply is shown hold no key. */
+static void hide_key(struct raia_request *request) {
+  raia_buffer_shrink(&request->transfer.reply, RAIA_EXCERPT);
+  if (request->client->origin != NULL)
+    raia_transfer_hide(&request->transfer);
+}
+
 static int push_reply(lua_State *L, int index) {
   struct raia_request *request = lua_touserdata(L, index);
   struct raia_transfer *t = &request->transfer;
@@ -121,13 +128,16 @@ static int push_reply(lua_State *L, int index) {
   if (t->reply.length == 0)
     return fail(L, request, "it is empty");
   if (!is_json(t)) {
+    hide_key(request);
     lua_pushfstring(L, "its content type is '%s'", t->content_type);
     return fail(L, request, lua_tostring(L, -1));
   }
   lua_pushlstring(L, t->reply.data, t->reply.length);
   raia_buffer_shrink(&t->reply, RAIA_EXCERPT); /* a large text twice is much */
-  if (!raia_json_decode(L))
+  if (!raia_json_decode(L)) {
+    hide_key(request);
     return fail(L, request, lua_tostring(L, -1));
+  }
   if (lua_type(L, -1) != LUA_TTABLE)
     return fail(L, request, "it is neither an object nor an array");
   return push_success(L, index);

@@ -127,7 +127,8 @@ static bool is_stale(const struct raia_transfer *t, int own_port) {
 }
 
 /* Called when a connection is ready for the request. Two requests at a time on
-   one connection: so the server speaks HTTP/2, long before it has answered. */
+   one connection: so the server speaks HTTP/2, long before it has answered.
+   One that has an answer may be done, and just not have been collected yet. */
 static int on_ready(void *handle, char *ip, char *own_ip, int port,
                     int own_port) {
   struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
@@ -147,8 +148,8 @@ static int on_ready(void *handle, char *ip, char *own_ip, int port,
   if (t->stale)
     return CURL_PREREQFUNC_ABORT;
   t->begun = true;
-  if (gate->user != NULL && gate->user != t && gate->port == own_port &&
-      !gate->multiplexes) {
+  if (gate->user != NULL && gate->user != t && !gate->user->headers_done &&
+      gate->port == own_port && !gate->multiplexes) {
     gate->multiplexes = true;
     t->pool->widened = gate;
   }
@@ -262,6 +263,17 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   return aim(t) == CURLE_OK;
 }
 
+/* Whether libcurl's words for a handshake that failed say that the connection
+   broke: nobody was mistrusted, and trying again may help. */
+static bool broke(const char *words) {
+  static const char *const signs[] = {"SSL_ERROR_SYSCALL", "reset by peer",
+                                      "unexpected eof"};
+  for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+    if (strstr(words, signs[i]) != NULL)
+      return true;
+  return false;
+}
+
 static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
   if (t->refused == RAIA_OVER_LIMIT)
     return RAIA_TOO_LARGE;
@@ -278,6 +290,7 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
     /* libcurl says so, too, of a header line over its own limit. */
     return t->begun && !t->headers_done ? RAIA_TOO_LARGE : RAIA_NO_MEMORY;
   case CURLE_SSL_CONNECT_ERROR:
+    return broke(t->handle->detail) ? RAIA_CONNECTION : RAIA_TLS;
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CERTPROBLEM:
   case CURLE_SSL_CIPHER:
@@ -295,6 +308,12 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
   }
 }
 
+void raia_transfer_hide(struct raia_transfer *t) {
+  raia_origin_mask(t->origin, t->reply.data, t->reply.length);
+  raia_origin_mask(t->origin, t->content_type, strlen(t->content_type));
+  raia_origin_mask(t->origin, t->request_id, strlen(t->request_id));
+}
+
 void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   CURLcode code = (CURLcode)curl_code;
   CURL *easy = t->handle->easy;
@@ -305,6 +324,7 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME, &t->elapsed);
   curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
   t->reused = connects == 0;
+  t->answered = version != 0;
   t->multiplexed = version >= CURL_HTTP_VERSION_2_0;
   t->outcome.sent = t->begun && request_bytes > t->bytes_before;
   t->outcome.kind = kind_of(t, code);
@@ -315,6 +335,8 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
     detail = "it was closed before the whole reply had come";
   else if (*detail == '\0' && code != CURLE_OK)
     detail = curl_easy_strerror(code);
+  if (t->outcome.kind == RAIA_HTTP)
+    raia_transfer_hide(t);
   if (t->outcome.kind != RAIA_OK)
     snprintf(t->detail, sizeof t->detail, "%s", detail);
 }

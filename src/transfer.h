@@ -35,7 +35,8 @@ struct raia_transfer {
   int attempts;
   double elapsed;   /* seconds the last attempt took */
   bool reused;      /* the last attempt's connection had been used before */
-  bool multiplexed; /* it was HTTP/2 */
+  bool answered;    /* some reply began */
+  bool multiplexed; /* by HTTP/2 */
   char detail[256]; /* libcurl's words for what went wrong, or "" */
   char content_type[96], request_id[96];
   struct raia_buffer reply;
@@ -67,6 +68,9 @@ bool raia_transfer_begin(struct raia_transfer *t);
 /* Takes stock of an attempt that libcurl ended with `code`: sets the outcome.
    The handle stays, out of the multi handle. */
 void raia_transfer_end(struct raia_transfer *t, int code);
+
+/* Masks the key in a reply that will be shown: a server may quote it. */
+void raia_transfer_hide(struct raia_transfer *t);
 
 /* Gives back what it took to run, its reply excepted. Idempotent; the pool
    must be done with it. */
