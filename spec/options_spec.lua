@@ -606,6 +606,8 @@ describe("a base URL", function()
     ["query"] = { "https://example.com?a=b", "https://example.com/x?", "http://127.0.0.1/?x",
       "http://127.0.0.1?.example.com" },
     ["fragment"] = { "https://example.com#a", "https://example.com/x#", "http://127.0.0.1/#x" },
+    ["host"] = { "https://ex%c3%a4mple.com", "http://127.0.0.1%c3", "https://a%7fb",
+      "https://a%25b" },
     ["base_url"] = { "https://", "https:///", "https://:443", "http://", "https://exa mple.com",
       " https://example.com", "https://example.com ", "https://example.com\n",
       "https://example.com/\r\nX-Evil: b", "https://example.com:99999", "https://example.com:a",

@@ -54,6 +54,14 @@ static bool is_loopback(const char *host) {
          (ntohl(address.s_addr) >> 24) == 127;
 }
 
+/* Whether a host, without the escapes that the URL had, is no name. */
+static bool is_strange(const char *host) {
+  for (const char *c = host; *c != '\0'; c++)
+    if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 127 || *c == '%')
+      return true;
+  return false;
+}
+
 /* Sets o->parsed, loopback and prefix from `url`, or says what is wrong. */
 static const char *parse_base_url(struct raia_origin *o, const char *url,
                                   bool allow_insecure) {
@@ -76,6 +84,8 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
   if (curl_url_get(o->parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
       *host == '\0')
     wrong = "names no host";
+  else if (is_strange(host))
+    wrong = "has an escaped character in its host that no name may have";
   else if (curl_url_get(o->parsed, CURLUPART_PATH, &path, 0) != CURLUE_OK)
     wrong = no_memory;
   if (wrong == NULL) {
