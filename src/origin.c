@@ -54,12 +54,12 @@ static bool is_loopback(const char *host) {
          (ntohl(address.s_addr) >> 24) == 127;
 }
 
-/* Whether a host, without the escapes that the URL had, is no name. */
-static bool is_strange(const char *host) {
-  for (const char *c = host; *c != '\0'; c++)
-    if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 127 || *c == '%')
-      return true;
-  return false;
+/* Whether there is an escape in the host of a URL: libcurl would read it
+   after all else about the host. One may name the zone of an IPv6 address. */
+static bool has_escaped_host(const char *url) {
+  const char *host = strstr(url, "//") + 2;
+  host += strspn(host, "/");
+  return host[strcspn(host, "/[%")] == '%';
 }
 
 /* Sets o->parsed, loopback and prefix from `url`, or says what is wrong. */
@@ -73,6 +73,8 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
   if (strncasecmp(url, "https://", 8) != 0 &&
       strncasecmp(url, "http://", 7) != 0)
     return "must begin with https:// (or http:// to this machine)";
+  if (has_escaped_host(url))
+    return "must hold no escape in its host";
   o->parsed = curl_url();
   if (o->parsed == NULL)
     return no_memory;
@@ -84,8 +86,6 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
   if (curl_url_get(o->parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
       *host == '\0')
     wrong = "names no host";
-  else if (is_strange(host))
-    wrong = "has an escaped character in its host that no name may have";
   else if (curl_url_get(o->parsed, CURLUPART_PATH, &path, 0) != CURLUE_OK)
     wrong = no_memory;
   if (wrong == NULL) {
