@@ -585,6 +585,7 @@ describe("a base URL", function()
 
   for _, url in ipairs { "https://example.com", "https://example.com:8443", "HTTPS://example.com",
     "https://example.com/v1/raia", "https://127.0.0.1", "https://[2001:db8::1]:8443/x",
+    "https://[fe80::1%25lo]",
     "http://127.0.0.1", "http://127.0.0.1:8787", "http://127.1.2.3:80/x", "http://127.255.255.254",
     "http://[::1]:8787", "http://localhost", "http://LOCALHOST:8787/x", "HTTP://localhost" } do
     it(url .. " is taken, and shown by tostring", function()
@@ -601,7 +602,7 @@ describe("a base URL", function()
       "http://example.com", "http://10.0.0.1", "http://0.0.0.0", "http://128.0.0.1",
       "http://127.0.0.1.example.com", "http://localhost.example.com", "http://localhostx",
       "http://xlocalhost", "http://127.0.0.1example.com", "http://[::2]", "http://[::]",
-      "http://[::ffff:10.0.0.1]", "http://127.0.0.1%2eexample.com", "HTTP://EXAMPLE.COM",
+      "http://[::ffff:10.0.0.1]", "HTTP://EXAMPLE.COM",
       "http://2130706433.example.com", "http://example.com:127",
       "http://example.com/127.0.0.1" },
     ["user"] = { "https://ada@example.com", "https://ada:secret@example.com",
@@ -610,6 +611,9 @@ describe("a base URL", function()
     ["query"] = { "https://example.com?a=b", "https://example.com/x?", "http://127.0.0.1/?x",
       "http://127.0.0.1?.example.com" },
     ["fragment"] = { "https://example.com#a", "https://example.com/x#", "http://127.0.0.1/#x" },
+    ["host"] = { "https://ex%c3%a4mple.com", "http://127.0.0.1%c3", "https://a%7fb",
+      "https://a%25b", "http://%31%32%37.1", "https:///%61/x",
+      "http://127.0.0.1%2eexample.com" },
     ["base_url"] = { "https://", "https:///", "https://:443", "http://", "https://exa mple.com",
       " https://example.com", "https://example.com ", "https://example.com\n",
       "https://example.com/\r\nX-Evil: b", "https://example.com:99999", "https://example.com:a",

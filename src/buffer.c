@@ -38,7 +38,8 @@ enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
     if (!resize(b, capacity))
       return RAIA_NO_ROOM;
   }
-  memcpy(b->data + b->length, bytes, n);
+  if (n > 0) /* else there may be no data yet */
+    memcpy(b->data + b->length, bytes, n);
   b->length += n;
   return RAIA_APPENDED;
 }

@@ -54,14 +54,16 @@ static void push_clean(lua_State *L, const char *text) {
 
 /* ---- the message ---- */
 
-/* Whether a server's message is a name for the error, as in
+/* Whether the server's message at the top is a name for the error, as in
    INVALID_CREDENTIALS. */
-static bool is_code(const char *s) {
-  if (!isupper((unsigned char)*s))
+static bool is_code(lua_State *L) {
+  size_t length;
+  const char *s = lua_tolstring(L, -1, &length), *c = s;
+  if (!isupper((unsigned char)*c))
     return false;
-  while (isupper((unsigned char)*s) || isdigit((unsigned char)*s) || *s == '_')
-    s++;
-  return *s == '\0';
+  while (isupper((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_')
+    c++;
+  return c == s + length; /* and not at a NUL within */
 }
 
 /* Pushes field `name` of the server's error if it is a string, else nil. */
@@ -180,7 +182,7 @@ static void set_string(lua_State *L, const char *name, const char *value) {
 
 /* Sets code and details from the server's error. */
 static void set_server_error(lua_State *L, int body) {
-  if (push_text(L, body, "message") && is_code(lua_tostring(L, -1))) {
+  if (push_text(L, body, "message") && is_code(L)) {
     lua_setfield(L, -2, "code");
   } else {
     lua_pop(L, 1);

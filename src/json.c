@@ -127,10 +127,12 @@ static void push_path(lua_State *L, const struct place *place) {
   luaL_buffinit(L, &b);
   for (int i = depth - 1; i >= 0; i--) {
     if (way[i]->key != NULL) {
-      size_t length = strlen(way[i]->key);
+      size_t length = strlen(way[i]->key), most = 64;
+      while (most > 0 && length > most && (way[i]->key[most] & 0xC0) == 0x80)
+        most--; /* not within a character */
       if (i < depth - 1)
         luaL_addchar(&b, '.');
-      luaL_addlstring(&b, way[i]->key, length < 64 ? length : 64);
+      luaL_addlstring(&b, way[i]->key, length < most ? length : most);
     } else {
       char index[32];
       snprintf(index, sizeof index, "[%lld]", (long long)way[i]->index);

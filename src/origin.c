@@ -60,6 +60,14 @@ static bool is_loopback(const char *host) {
          (ntohl(address.s_addr) >> 24) == 127;
 }
 
+/* Whether there is an escape in the host of a URL: libcurl would read it
+   after all else about the host. One may name the zone of an IPv6 address. */
+static bool has_escaped_host(const char *url) {
+  const char *host = strstr(url, "//") + 2;
+  host += strspn(host, "/");
+  return host[strcspn(host, "/[%")] == '%';
+}
+
 /* Sets o->parsed, loopback and prefix from `url`, or says what is wrong. */
 static const char *parse_base_url(struct raia_origin *o, const char *url,
                                   bool allow_insecure) {
@@ -71,6 +79,8 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
   if (strncasecmp(url, "https://", 8) != 0 &&
       strncasecmp(url, "http://", 7) != 0)
     return "must begin with https:// (or http:// to this machine)";
+  if (has_escaped_host(url))
+    return "must hold no escape in its host";
   o->parsed = curl_url();
   if (o->parsed == NULL)
     return no_memory;
