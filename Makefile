@@ -6,7 +6,7 @@ WARNINGS  = -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
             -Wstrict-prototypes -Wmissing-prototypes -Wvla
 PREFIX    = /usr/local
 BUILD     = build
-DEFINES   = -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -D_DARWIN_C_SOURCE
+DEFINES   = -D_GNU_SOURCE -D_DARWIN_C_SOURCE
 
 SOURCES   = $(wildcard src/*.c)
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/%.o)
@@ -55,6 +55,7 @@ help:
 	@echo "make check     compiler warnings, linters and formatting"
 	@echo "make asan      the specs under AddressSanitizer and UBSan"
 	@echo "make valgrind  the specs under valgrind"
+	@echo "make tsan      the specs of threads and forks under ThreadSanitizer"
 	@echo "make fuzz      the fuzz targets of spec/fuzz for SECONDS=$(SECONDS) each (FUZZ=path for one)"
 	@echo "make install   PREFIX=$(PREFIX) DESTDIR=; make uninstall undoes it"
 	@echo "make clean     remove what was built"
@@ -98,6 +99,13 @@ valgrind:
 	@$(MAKE) -s all replays
 	@$(HERE) valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
 	  --error-exitcode=9 $(BUSTED) $(SPECS)
+
+TSAN = -O1 -g -fsanitize=thread
+tsan:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s BUILD=build/tsan CFLAGS="$(TSAN)" all
+	@HOST_CFLAGS="$(TSAN)" $(subst $(BUILD)/?.so,build/tsan/?.so,$(HERE)) $(BUSTED) \
+	  spec/host_spec.lua
 
 # Fuzz targets: here with libFuzzer, in `make test` as replays of their corpora.
 FUZZ     = $(patsubst spec/fuzz/corpus/%,%,$(wildcard spec/fuzz/corpus/*))
@@ -147,4 +155,4 @@ $(BUILD)/%.o: src/%.c Makefile
 	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all help demo test check asan valgrind fuzz replays install uninstall clean
+.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean

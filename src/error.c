@@ -127,7 +127,9 @@ static void push_what(lua_State *L, const struct raia_transfer *t,
                       (LUAI_UACINT)t->reply.limit);
     break;
   case RAIA_CLOSED:
-    lua_pushliteral(L, "the client is closed");
+    lua_pushstring(L, t->forked ? "the process has forked, and the parent "
+                                  "goes on with the call"
+                                : "the client is closed");
     break;
   default:
     lua_pushstring(L, raia_kind_name(o->kind));

@@ -229,7 +229,7 @@ static CURLcode aim(struct raia_transfer *t) {
 }
 
 /* A handle of its origin's, or NULL when out of memory. */
-static struct raia_handle *take(const struct raia_transfer *t) {
+static struct raia_handle *take_handle(const struct raia_transfer *t) {
   struct raia_handle *handle = raia_origin_take(t->origin);
   if (handle != NULL && !handle->set_up) {
     handle->set_up = set_up(handle, t->pool) == CURLE_OK;
@@ -255,7 +255,7 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->begun = !RAIA_HAS_PREREQ; /* nothing tells: it may have */
   t->refused = RAIA_APPENDED;
   if (t->handle == NULL)
-    t->handle = take(t);
+    t->handle = take_handle(t);
   if (t->handle == NULL)
     return false;
   t->handle->transfer = t;

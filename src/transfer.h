@@ -60,6 +60,7 @@ struct raia_transfer {
   struct raia_timer retry; /* the time of the next attempt */
   struct raia_news news;
   bool attempt_ended; /* by itself, since this was last set to false */
+  bool forked;        /* it is the parent process that goes on with it */
 };
 
 /* Readies t->handle for one more attempt. False when out of memory. */

@@ -262,7 +262,7 @@ static int one(lua_State *L) {
   size_t length;
   const char *text = lua_tolstring(L, -1, &length);
   CHECK(raia_utf8_length(text, length) > 0 && strlen(text) == length);
-  CHECK(raia_json_decode(L, text, length));
+  CHECK(raia_json_decode(L));
   check_same(L, body, lua_gettop(L));
   return 0;
 }

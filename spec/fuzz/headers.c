@@ -23,7 +23,7 @@ static bool is_from(const char *piece, size_t length, const char *name,
 /* Gives the callback one piece and checks all that it may have changed. */
 static void feed(struct raia_transfer *t, char *piece, size_t length) {
   const struct raia_transfer old = *t;
-  size_t taken = on_header(piece, 1, length, t);
+  size_t taken = on_header(piece, 1, length, t->handle);
   bool over = old.header_bytes + length > HEADER_BYTES_MAX;
   bool begins = length > 5 && memcmp(piece, "HTTP/", 5) == 0;
   CHECK(over == (t->refused == RAIA_OVER_LIMIT));
@@ -53,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct raia_transfer t = {.handle = raia_origin_take(origin),
                             .outcome.retry_after = -1};
   CHECK(t.handle != NULL);
+  t.handle->transfer = &t;
   while (b.left > 0 && t.refused == RAIA_APPENDED) {
     size_t length, most = take(&b), times = 1;
     if (most == 255) { /* a piece that comes often, or is huge */

@@ -82,7 +82,8 @@ static void check_error(lua_State *L, const char *body, size_t length) {
   lua_pop(L, 1);
   if (lua_getfield(L, -1, "code") != LUA_TNIL) {
     const char *code = lua_tolstring(L, -1, &of_code);
-    CHECK(raia_json_decode(L, body, length));
+    lua_pushlstring(L, body, length);
+    CHECK(raia_json_decode(L));
     lua_getfield(L, -1, "name");
     CHECK(lua_rawequal(L, -1, -3) ||
           strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == of_code);
@@ -105,12 +106,12 @@ static int one(lua_State *L) {
   lua_getglobal(L, "client");
   const struct raia_operation *row = &raia_operations[take(b) % 8];
   row = row->name == NULL ? &raia_request_operation : row;
-  struct raia_request *r = raia_request_new(L, 1, row); /* 2, values: 3 */
+  struct raia_request *r = raia_request_new(L, 1, row); /* 2 */
   struct raia_transfer *t = &r->transfer;
   if (row->owner == RAIA_ON_CONVERSATION) {
     lua_newtable(L);
     raia_conversation_new(L, 1);
-    lua_rawseti(L, 3, RAIA_REQUEST_TARGET);
+    lua_setiuservalue(L, 2, RAIA_REQUEST_TARGET);
   }
   t->state = RAIA_DONE;
   t->attempts = 1;

@@ -4,7 +4,7 @@
 #include "fuzz.h"
 
 #include "../../src/origin_curl.h"
-#include "../../src/transfer.h"
+#include "../../src/pool.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -101,12 +101,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                         .user_agent = "u",
                                         .connect_timeout = 5,
                                         .max_connections = 1};
+  static struct raia_pool pool;
   if (origin == NULL)
-    CHECK(raia_origin_open(&origin, &options) == NULL);
+    CHECK(raia_origin_open(&origin, &options) == NULL &&
+          raia_pool_open(&pool));
   struct bytes b = {data, size};
   unsigned bits = take(&b), filler = take(&b);
   struct server s = {.fd = -1};
-  struct raia_transfer t = {.origin = origin, .path = "/x", .timeout = 5};
+  struct raia_transfer t = {
+      .origin = origin, .pool = &pool, .path = "/x", .timeout = 5};
   bool post = bits & 1;
   t.method = post ? "POST" : "GET";
   t.large = bits & 2;
