@@ -18,7 +18,7 @@ local raw, raw_cjson, raia, luasocket, lua_http, fetch =
 return {
   {
     name = "send", title = "One `send`: 150 bytes there, 600 bytes back, on a kept connection",
-    fields = { scenario = "send", at = "static", against = raw, against_name = "raw" },
+    fields = { scenario = "send", at = "delay/d0", against = raw, against_name = "raw" },
     lines = { raw, raw_cjson, raia, luasocket, lua_http, fetch },
     columns = {
       with(each(220, 20), { label = "instructions", metric = "instructions", steady = true,

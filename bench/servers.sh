@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs a command with servers to measure against: servers.sh BUILD COMMAND…
-# BENCH_STATIC (nginx: replies from memory and files), BENCH_DELAY (delay.c) and BENCH_TLS (nginx
-# in front of that, with HTTP/2) are their base URLs; BENCH_CA is the certificate to trust.
+# BENCH_STATIC (nginx with histories), BENCH_DELAY (delay.c: answers to what is sent; nginx would
+# give them before it has read the body) and BENCH_TLS (nginx in front of that, with HTTP/2) are
+# their base URLs; BENCH_CA is the certificate to trust.
 build=$1 here=$(dirname "$0")
 shift
 directory=$(mktemp -d -t raia-bench.XXXXXX) || exit 1
@@ -50,7 +51,6 @@ http {
   upstream delay { server 127.0.0.1:$port; keepalive 2000; }
   server {
     listen 127.0.0.1:$1 backlog=8192;
-    location / { return 200 '$(cat "$directory/answer.json")'; }
     location ~ ^/(h[0-9]+)/ { try_files /\$1.json =404; }
   }
   server {
