@@ -23,6 +23,7 @@ RUN_PACKAGES   = gcc libc6-dev pkg-config lua5.4 liblua5.4-dev \
 TEST_PACKAGES  = $(RUN_PACKAGES) lua-busted lua-socket lua-luv luarocks openssl procps
 CHECK_PACKAGES = $(TEST_PACKAGES) clang clang-format clang-tidy cppcheck \
                  lua-check
+BENCH_PACKAGES = $(RUN_PACKAGES) lua-socket nginx-light openssl strace valgrind gnuplot-nox
 
 FUZZ_PACKAGES  = $(RUN_PACKAGES) clang libclang-rt-dev llvm
 
@@ -57,6 +58,7 @@ help:
 	@echo "make valgrind  the specs under valgrind"
 	@echo "make tsan      the specs of threads and forks under ThreadSanitizer"
 	@echo "make fuzz      the fuzz targets of spec/fuzz for SECONDS=$(SECONDS) each (FUZZ=path for one)"
+	@echo "make bench     measure beside raw libcurl and peers (SECTION=send ROUNDS=1 for a look)"
 	@echo "make install   PREFIX=$(PREFIX) DESTDIR=; make uninstall undoes it"
 	@echo "make clean     remove what was built"
 
@@ -80,11 +82,11 @@ check:
 	$(call install_missing,$(CHECK_PACKAGES))
 	@for cc in gcc clang; do echo "$$cc -Werror" && \
 	  $(MAKE) -s -B BUILD=$(BUILD)/$$cc CC=$$cc CFLAGS="-O2 -Werror" all || exit 1; done
-	clang-format --dry-run -Werror src/*.[ch] spec/fuzz/*.[ch]
+	clang-format --dry-run -Werror src/*.[ch] spec/fuzz/*.[ch] bench/*.c bench/entrants/*.c
 	clang-tidy --quiet src/*.c -- $(FLAGS) 2>/dev/null
 	cppcheck --quiet --error-exitcode=1 --std=c99 --enable=warning,style,performance,portability \
 	  --inline-suppr -D__linux__ src
-	luacheck --quiet lua spec examples
+	luacheck --quiet lua spec examples bench
 	@$(MAKE) -s test SPECS=spec/meta_spec.lua
 
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -132,6 +134,25 @@ $(BUILD)/targets/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.[ch]) $(BUILD)/libraia.
 	$(CC) $(CFLAGS) $(LDFLAGS) $(FLAGS) -o $@ $< $(MAIN) $(BUILD)/libraia.a \
 	  $$(pkg-config --libs lua5.4) $(LIBS)
 
+BENCH = $(BUILD)/bench
+BENCH_PROGRAMS = $(addprefix $(BENCH)/,delay measure raw raw_cjson)
+RUN_BENCH = $(HERE) BENCH_BUILD=$(BENCH) bench/servers.sh $(BENCH) $(LUA)
+ROUNDS = 5
+bench:
+	$(call install_missing,$(BENCH_PACKAGES))
+	@$(MAKE) -s all $(BENCH_PROGRAMS)
+	@$(RUN_BENCH) bench/main.lua --rounds $(ROUNDS) $(SECTION)
+
+$(BENCH)/delay: bench/delay.c
+$(BENCH)/measure: bench/measure.c
+$(BENCH)/raw $(BENCH)/raw_cjson: bench/entrants/raw.c
+$(BENCH)/raw: LDLIBS = $(LIBS)
+$(BENCH)/raw_cjson: CFLAGS += -DCJSON
+$(BENCH)/raw_cjson: LDLIBS = $(LIBS) $$(pkg-config --libs lua5.4)
+$(BENCH_PROGRAMS): Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(FLAGS) -o $@ $(filter %.c,$^) $(LDLIBS)
+
 LUA_DIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
 C_DIR   = $(DESTDIR)$(PREFIX)/lib/lua/5.4
 BIN_DIR = $(DESTDIR)$(PREFIX)/bin
@@ -155,4 +176,4 @@ $(BUILD)/%.o: src/%.c Makefile
 	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean
+.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean bench
