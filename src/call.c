@@ -92,7 +92,7 @@ static void push_body(lua_State *L, const struct raia_operation *operation,
     lua_pushvalue(L, arg);
     return;
   }
-  lua_newtable(L);
+  lua_createtable(L, 0, 2);
   int body = lua_gettop(L);
   if (shorthand) {
     lua_pushvalue(L, arg);

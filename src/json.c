@@ -292,16 +292,18 @@ static void make_integers(lua_State *L) {
 }
 
 /* Whether there may be numbers in a JSON text: something that begins like one
-   where a value can stand. It saves the walk through most histories. */
+   where a value can stand (in "10:30" it can't). It saves the walk through
+   most histories. */
 static bool may_hold_numbers(const char *text, size_t length) {
   const char *end = text + length;
   for (const char *mark = ":,["; *mark != '\0'; mark++)
     for (const char *c = text;
          (c = memchr(c, *mark, (size_t)(end - c))) != NULL;) {
+      bool in_time = *mark == ':' && c > text && isdigit((unsigned char)c[-1]);
       do
         c++;
       while (c < end && isspace((unsigned char)*c));
-      if (c < end && (*c == '-' || isdigit((unsigned char)*c)))
+      if (!in_time && c < end && (*c == '-' || isdigit((unsigned char)*c)))
         return true;
     }
   return false;

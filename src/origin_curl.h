@@ -12,6 +12,7 @@ struct raia_transfer;
 struct raia_handle {
   CURL *easy;
   CURLU *url;
+  char *aim; /* the path that url has, when it has no query; or NULL */
   struct raia_transfer *transfer; /* that has it, or had it last */
   char detail[CURL_ERROR_SIZE];   /* libcurl's words for what went wrong */
   bool set_up;                    /* by the transfer that had it first */

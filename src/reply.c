@@ -12,6 +12,8 @@
 #include <strings.h>
 
 static bool is_json(const struct raia_transfer *t) {
+  if (strncmp(t->content_type, "application/json", 16) == 0)
+    return true;
   for (const char *s = t->content_type; *s != '\0'; s++)
     if (strncasecmp(s, "json", 4) == 0)
       return true;

@@ -44,6 +44,8 @@ static size_t on_write(char *bytes, size_t size, size_t n, void *handle) {
 static bool header(const char *line, size_t length, const char *name,
                    char *out, size_t room) {
   size_t skip = strlen(name);
+  if ((*line | 32) != (*name | 32)) /* as most: the rest is not looked at */
+    return false;
   if (length <= skip || line[skip] != ':' ||
       strncasecmp(line, name, skip) != 0)
     return false;
