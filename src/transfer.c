@@ -192,8 +192,7 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   return t->handle != NULL && set_up(t, t->handle->easy) == CURLE_OK;
 }
 
-static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code,
-                              bool asked) {
+static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
   if (t->refused == RAIA_OVER_LIMIT)
     return RAIA_TOO_LARGE;
   if (t->refused == RAIA_NO_ROOM)
@@ -207,7 +206,8 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code,
     return RAIA_TIMEOUT;
   case CURLE_OUT_OF_MEMORY:
     /* libcurl says so, too, of a header line over its own limit. */
-    return asked && !t->headers_done ? RAIA_TOO_LARGE : RAIA_NO_MEMORY;
+    return t->outcome.sent && !t->headers_done ? RAIA_TOO_LARGE
+                                               : RAIA_NO_MEMORY;
   case CURLE_SSL_CONNECT_ERROR:
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CERTPROBLEM:
@@ -238,9 +238,9 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   t->reused = connects == 0;
   t->multiplexed = version >= CURL_HTTP_VERSION_2_0;
   /* A request whose body had not begun to leave cannot have been acted on. */
-  bool asked = t->begun && request_bytes > 0;
-  t->outcome.sent = asked && (t->body_length == 0 || t->body_sent > 0);
-  t->outcome.kind = kind_of(t, code, asked);
+  t->outcome.sent = t->begun && request_bytes > 0 &&
+                    (t->body_length == 0 || t->body_sent > 0);
+  t->outcome.kind = kind_of(t, code);
   if (t->outcome.kind ==
       RAIA_TLS) /* libcurl had given up another one, if any */
     t->outcome.sent = false;
