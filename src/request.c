@@ -30,7 +30,7 @@ struct raia_request *raia_request_new(lua_State *L, int client,
                                                  : default_timeout;
   r->transfer.max_retries = (int)c->max_retries;
   raia_buffer_init(&r->transfer.reply, (size_t)c->max_response_bytes);
-  lua_createtable(L, RAIA_REQUEST_RESULTS, 0); /* request, values */
+  lua_createtable(L, RAIA_REQUEST_WAKE, 0); /* request, values */
   lua_pushvalue(L, client);
   lua_rawseti(L, -2, RAIA_REQUEST_CLIENT);
   lua_pushvalue(L, -1);
