@@ -10,6 +10,10 @@
 /* In the registry, by the address of each: functions of the instance. */
 static char encode_key, decode_key, digits_key;
 
+/* Stack that lua-cjson may need: where it can't grow, it says of the text that
+   it is nested too deep. So it is made before, and raises. */
+enum { ROOM = 3 * RAIA_DEPTH_MAX + 2 * LUA_MINSTACK };
+
 static const lua_Integer exact_integer = (lua_Integer)1 << 53;
 
 /* ---- the instance ---- */
@@ -250,6 +254,7 @@ bool raia_json_check(lua_State *L, int index) {
 
 void raia_json_encode(lua_State *L, int index) {
   index = lua_absindex(L, index);
+  luaL_checkstack(L, ROOM, "no room for a body");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &encode_key);
   lua_pushvalue(L, index);
   lua_call(L, 1, 1);
@@ -277,6 +282,7 @@ static void make_integers(lua_State *L) {
 }
 
 bool raia_json_decode(lua_State *L, const char *text, size_t length) {
+  luaL_checkstack(L, ROOM, "no room for a reply");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
   lua_pushlstring(L, text, length);
   int status = lua_pcall(L, 1, 1, 0);
