@@ -55,6 +55,7 @@ help:
 	@echo "make test      run the specs (SPECS=spec/one_spec.lua for one file)"
 	@echo "make check     compiler warnings, linters and formatting"
 	@echo "make asan      the specs under AddressSanitizer and UBSan"
+	@echo "make memory    every call with every allocation of it failing, in turn"
 	@echo "make valgrind  the specs under valgrind"
 	@echo "make tsan      the specs of threads and forks under ThreadSanitizer"
 	@echo "make fuzz      the fuzz targets of spec/fuzz for SECONDS=$(SECONDS) each (FUZZ=path for one)"
@@ -95,6 +96,21 @@ asan:
 	@$(MAKE) -s BUILD=build/asan CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer" all replays
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	  $(subst $(BUILD)/?.so,build/asan/?.so,$(HERE)) $(BUSTED) $(SPECS)
+
+# The module whose allocations spec/c/failing_alloc.c can have fail, and that.
+FAULTS = -Dmalloc=fault_malloc -Dcalloc=fault_calloc -Drealloc=fault_realloc \
+         -Dstrdup=fault_strdup -Dfree=fault_free
+memory_host: $(BUILD)/memory/host
+	@$(MAKE) -s BUILD=$(BUILD)/memory CFLAGS="$(CFLAGS) $(FAULTS)" all
+	@echo $(BUILD)/memory
+
+$(BUILD)/memory/host: spec/c/failing_alloc.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(FLAGS) -rdynamic -o $@ $< $$(pkg-config --libs lua5.4 libcurl)
+
+memory:
+	@RAIA_MEMORY=all $(MAKE) -s test SPECS=spec/memory_spec.lua BUILD=build/asan \
+	  CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer"
 
 valgrind:
 	$(call install_missing,$(TEST_PACKAGES) valgrind)
@@ -176,4 +192,4 @@ $(BUILD)/%.o: src/%.c Makefile
 	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean bench
+.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean bench memory memory_host

@@ -17,6 +17,12 @@ void raia_engine_open(lua_State *L) {
     lua_pop(L, 1); /* the module was loaded before in this state */
     return;
   }
+  lua_newtable(L); /* light userdata of news -> userdata, weak */
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &news_key);
   struct raia_pool *pool = lua_newuserdatauv(L, sizeof *pool, 0);
   memset(pool, 0, sizeof *pool);
   lua_createtable(L, 0, 1);
@@ -25,13 +31,7 @@ void raia_engine_open(lua_State *L) {
   lua_setmetatable(L, -2);
   if (!raia_pool_open(pool))
     luaL_error(L, "raia: no memory or no file descriptor left");
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &pool_key);
-  lua_newtable(L); /* light userdata of news -> userdata, weak */
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "v");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &news_key);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &pool_key); /* last: all is there now */
   lua_pop(L, 1);
 }
 

@@ -120,8 +120,11 @@ static void push_what(lua_State *L, const struct raia_transfer *t,
     }
     break;
   case RAIA_TOO_LARGE:
-    if (!t->headers_done)
-      lua_pushliteral(L, "the reply's headers are too large");
+    if (!t->headers_done) /* libcurl may have meant memory by it */
+      lua_pushstring(L, t->refused == RAIA_OVER_LIMIT
+                            ? "the reply's headers are too large"
+                            : "the reply's headers are too large, or memory "
+                              "has run out");
     else
       lua_pushfstring(L, "the reply is too large (max_response_bytes = %I)",
                       (LUAI_UACINT)t->reply.limit);

@@ -13,6 +13,9 @@
 static char encode_key, decode_key, digits_key;
 
 enum { PAUSE_BYTES = 64 * 1024 }; /* of text, that are decoded uncollected */
+/* Stack that lua-cjson may need: where it can't grow, it says of the text that
+   it is nested too deep. So it is made before, and raises. */
+enum { ROOM = 3 * RAIA_DEPTH_MAX + 2 * LUA_MINSTACK };
 
 static const lua_Integer exact_integer = (lua_Integer)1 << 53;
 
@@ -265,6 +268,7 @@ bool raia_json_check(lua_State *L, int index) {
 
 void raia_json_encode(lua_State *L, int index) {
   index = lua_absindex(L, index);
+  luaL_checkstack(L, ROOM, "no room for a body");
   lua_rawgetp(L, LUA_REGISTRYINDEX, &encode_key);
   lua_pushvalue(L, index);
   lua_call(L, 1, 1);
@@ -311,6 +315,7 @@ static bool may_hold_numbers(const char *text, size_t length) {
 
 bool raia_json_decode(lua_State *L) {
   size_t length;
+  luaL_checkstack(L, ROOM, "no room for a reply");
   const char *text = lua_tolstring(L, -1, &length);
   bool numbers = may_hold_numbers(text, length);
   /* The tables of a large text are all needed: to look for garbage among them

@@ -29,50 +29,53 @@ static void push_event(lua_State *L, const struct raia_transfer *t) {
 }
 
 /* Calls on_event of the client of the request at the top. An error in it ends
-   the request, whose results it is from then on. */
+   the request, whose results it is from then on. What needs memory is done
+   before. */
 static void call_on_event(lua_State *L, struct raia_request *r) {
-  luaL_checkstack(L, 10, NULL);
-  lua_getiuservalue(L, -1, RAIA_REQUEST_CLIENT); /* request, client */
+  lua_createtable(L, 1, 0);
+  lua_getiuservalue(L, -2, RAIA_REQUEST_CLIENT); /* request, table, client */
   lua_getiuservalue(L, -1, 1);
   lua_rawgeti(L, -1, RAIA_CLIENT_ON_EVENT);
   push_event(L, &r->transfer);
+  r->transfer.attempt_ended = false;
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    lua_createtable(L, 1, 0); /* request, client, its, error, table */
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, 1);
-    lua_setiuservalue(L, -4, RAIA_REQUEST_ERROR);
+    lua_rawseti(L, -4, 1); /* request, table, client, its, error */
+    lua_pushvalue(L, -3);
+    lua_setiuservalue(L, -5, RAIA_REQUEST_ERROR);
     raia_pool_stop(&r->transfer, RAIA_CANCELLED);
   }
-  lua_pop(L, 2);
+  lua_pop(L, 3);
 }
 
 /* Calls the functions that wait for the request at the top. */
 static void wake(lua_State *L, struct raia_request *r) {
-  r->awaited = false;
   lua_getiuservalue(L, -1, RAIA_REQUEST_WAKE); /* request, set */
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pushnil(L)) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_call(L, 0, 0);
+    lua_pushnil(L); /* not before: it is called again if memory ran out */
+    lua_rawset(L, -3);
+  }
   lua_pushnil(L);
   lua_setiuservalue(L, -3, RAIA_REQUEST_WAKE);
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-    lua_pushvalue(L, -2);
-    lua_call(L, 0, 0);
-  }
   lua_pop(L, 1);
+  r->awaited = false;
 }
 
 static void tell_transfer(lua_State *L, struct raia_transfer *t) {
   struct raia_request *r = RAIA_OF(struct raia_request, transfer, t);
-  bool ended = t->attempt_ended;
-  t->attempt_ended = false;
-  if (ended && r->client->log)
+  if (t->attempt_ended && r->client->log)
     raia_log_attempt(t);
-  if (!r->awaited && !(ended && r->client->on_event))
+  if (!r->client->on_event)
+    t->attempt_ended = false;
+  if (!r->awaited && !t->attempt_ended)
     return;
   raia_engine_find(L, &t->news); /* nil: it is being collected */
-  if (ended && r->client->on_event && !lua_isnil(L, -1))
+  if (t->attempt_ended && !lua_isnil(L, -1))
     call_on_event(L, r);
   if (r->awaited && t->state == RAIA_DONE && !lua_isnil(L, -1))
     wake(L, r);
-  lua_pop(L, 1);
 }
 
 static void tell_alarm(lua_State *L, const struct raia_news *news) {
@@ -81,18 +84,32 @@ static void tell_alarm(lua_State *L, const struct raia_news *news) {
     lua_getiuservalue(L, -1, 1);
     lua_call(L, 0, 0);
   }
-  lua_pop(L, 1);
+}
+
+/* Tells the news that is argument 1. */
+static int tell(lua_State *L) {
+  struct raia_news *news = lua_touserdata(L, 1);
+  if (news->source == RAIA_OF_TRANSFER)
+    tell_transfer(L, RAIA_OF(struct raia_transfer, news, news));
+  else
+    tell_alarm(L, news);
+  return 0;
 }
 
 int raia_news_tell(lua_State *L, struct raia_pool *pool) {
   int told = 0;
   struct raia_news *news;
+  luaL_checkstack(L, 2, NULL);
   while ((news = raia_pool_news(pool)) != NULL) {
-    luaL_checkstack(L, 16, NULL);
-    if (news->source == RAIA_OF_TRANSFER)
-      tell_transfer(L, RAIA_OF(struct raia_transfer, news, news));
-    else
-      tell_alarm(L, news);
+    lua_pushcfunction(L, tell);
+    lua_pushlightuserdata(L, news);
+    int status = lua_pcall(L, 1, 0, 0);
+    if (status == LUA_ERRMEM) { /* it is still to be told */
+      raia_ring_out(&news->link);
+      raia_ring_in(&pool->news, &news->link);
+    }
+    if (status != LUA_OK)
+      lua_error(L);
     told++;
   }
   return told;

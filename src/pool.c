@@ -394,14 +394,34 @@ static void fire_due(struct raia_pool *pool) {
     fire(pool, timer);
 }
 
+/* Has libcurl look at a socket, or at what is due. When it is out of memory it
+   loses sockets, does not say whose, and may crash at the next one: so all
+   ends that is under way in the lane, and the handle goes. */
+static void act(struct raia_lane *lane, curl_socket_t fd, int what) {
+  struct raia_pool *pool = lane->pool;
+  int running;
+  if (lane->multi == NULL ||
+      curl_multi_socket_action(lane->multi, fd, what, &running) == CURLM_OK)
+    return;
+  collect(pool, lane);
+  struct raia_link *kept = &pool->running; /* of another lane, or the head */
+  while (kept->next != &pool->running) { /* what begins meanwhile comes last */
+    struct raia_transfer *t = of_link(kept->next);
+    if (t->lane == lane)
+      raia_pool_stop(t, RAIA_NO_MEMORY);
+    else
+      kept = kept->next;
+  }
+  close_lane(lane);
+}
+
 /* Has libcurl do what is due, and takes in what has ended. */
 static void advance(struct raia_pool *pool) {
-  int running;
   for (int i = 0; i < RAIA_LANES; i++) {
     struct raia_lane *lane = &pool->lanes[i];
     if (lane->due != 0 && lane->due <= raia_now()) {
       lane->due = 0;
-      curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+      act(lane, CURL_SOCKET_TIMEOUT, 0);
     }
     if (lane->multi != NULL)
       collect(pool, lane);
@@ -430,7 +450,6 @@ int raia_pool_fd(struct raia_pool *pool) {
 
 bool raia_pool_step(struct raia_pool *pool, double seconds) {
   struct raia_event ready[64];
-  int running;
   renew(pool);
   if (pool->events == NULL)
     return true;
@@ -444,11 +463,9 @@ bool raia_pool_step(struct raia_pool *pool, double seconds) {
   int n = raia_events_wait(
       pool->events, seconds > 1e6 ? -1 : (int)ceil(seconds * 1000), ready, 64);
   for (int i = 0; i < n; i++)
-    curl_multi_socket_action(
-        pool->lanes[ready[i].tag].multi, ready[i].fd,
+    act(&pool->lanes[ready[i].tag], ready[i].fd,
         ((ready[i].what & RAIA_READABLE) ? CURL_CSELECT_IN : 0) |
-            ((ready[i].what & RAIA_WRITABLE) ? CURL_CSELECT_OUT : 0),
-        &running);
+            ((ready[i].what & RAIA_WRITABLE) ? CURL_CSELECT_OUT : 0));
   advance(pool);
   return n >= 0;
 }

@@ -290,7 +290,8 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
     return RAIA_TIMEOUT;
   case CURLE_OUT_OF_MEMORY:
     /* libcurl says so, too, of a header line over its own limit. */
-    return t->begun && !t->headers_done ? RAIA_TOO_LARGE : RAIA_NO_MEMORY;
+    return t->outcome.sent && !t->headers_done ? RAIA_TOO_LARGE
+                                               : RAIA_NO_MEMORY;
   case CURLE_SSL_CONNECT_ERROR:
     return broke(t->handle->detail) ? RAIA_CONNECTION : RAIA_TLS;
   case CURLE_PEER_FAILED_VERIFICATION:

@@ -5,7 +5,9 @@ local scheduler = require "raia.core".scheduler
 local unpack, huge = table.unpack, math.huge
 
 local tasks = {} -- those that have not ended, by their coroutines
-local ready, first, last = {}, 1, 0 -- a queue of tasks to be resumed
+local first, last -- of a queue of tasks to be resumed, linked by their `next`
+local turns = 0 -- how often a task has been put there
+local no_memory = table.pack("not enough memory")
 local loop -- the event loop in use, if any
 
 local function nothing() end
@@ -14,11 +16,12 @@ local changed -- tells the loop that there is something else to wait for
 
 ---- Where a wait suspends -------------------------------------------------------------------
 
-local function wake(task)
+local function wake(task) -- needs no memory
   if task.waiting then
-    task.waiting = false
-    last = last + 1
-    ready[last] = task
+    turns = turns + 1
+    task.waiting, task.next, task.turn = false, false, turns
+    if first then last.next = task else first = task end
+    last = task
     changed()
   end
 end
@@ -65,16 +68,19 @@ end
 
 ---- Running tasks -----------------------------------------------------------------------------
 
-local function finish(task, failed, ...)
-  task.ended, task.failed, task.results = true, failed, table.pack(...)
+local function tell_waiters(task)
   tasks[task.co] = nil
-  if task.scope then
-    task.scope[task] = nil
-    if failed then
-      task.scope.failures[#task.scope.failures + 1] = task
-    end
-  end
+  if task.scope then task.scope[task] = nil end
   for _, tell in ipairs(task.waiters) do tell() end
+end
+
+local function finish(task, failed, ...)
+  local results = table.pack(...)
+  if failed and task.scope then
+    task.scope.failures[#task.scope.failures + 1] = task
+  end
+  task.ended, task.failed, task.results = true, failed, results
+  tell_waiters(task)
 end
 
 local function settle(task, good, ...)
@@ -92,29 +98,39 @@ local function settle(task, good, ...)
   end
 end
 
+-- Gives a task its turn. One whose end there is no memory for has failed for that.
+local function resume(task)
+  local arguments = task.arguments or nil
+  task.arguments = false
+  local good, err
+  if arguments then
+    good, err = pcall(settle, task,
+      coroutine.resume(task.co, unpack(arguments, 1, arguments.n)))
+  else
+    good, err = pcall(settle, task, coroutine.resume(task.co))
+  end
+  if good then return end
+  if not task.ended and coroutine.status(task.co) == "dead" then
+    task.ended, task.failed, task.results = true, true, no_memory
+    tell_waiters(task)
+  end
+  error(err, 0)
+end
+
 -- Gives each task that is ready now one turn.
 local function run_ready()
-  local stop = last
-  while first <= stop do -- a task may call this, too
-    local task = ready[first]
-    ready[first] = nil
-    first = first + 1
-    if task and not task.ended then
-      local arguments = task.arguments
-      task.arguments = nil
-      if arguments then
-        settle(task, coroutine.resume(task.co, unpack(arguments, 1, arguments.n)))
-      else
-        settle(task, coroutine.resume(task.co))
-      end
-    end
+  local stop = turns
+  while first and first.turn <= stop do -- a task may call this, too
+    local task = first
+    first = task.next or nil
+    if not task.ended then resume(task) end
   end
 end
 
 -- Moves everything along, for at most so many seconds while there is nothing to tell.
 local function step(seconds)
   run_ready()
-  scheduler.step(first <= last and 0 or seconds)
+  scheduler.step(first and 0 or seconds)
   run_ready()
   changed()
   return (scheduler.state())
@@ -125,7 +141,7 @@ local function step_now() step(0) end
 function changed()
   if not loop then return end
   local in_flight, fd, seconds = scheduler.state()
-  if first <= last then seconds = 0 end
+  if first then seconds = 0 end
   if in_flight == 0 and not seconds then fd = nil end
   loop.watch(fd, seconds, step_now)
 end
@@ -152,7 +168,7 @@ local function pause(done, arm, seconds)
   run_ready()
   while not done() and scheduler.now() < until_then do
     local in_flight, _, patience = scheduler.state()
-    if first <= last then
+    if first then
       patience = 0
     elseif in_flight == 0 and not patience then
       error("raia: every task waits for another one, and nothing is in flight", 0)
@@ -180,7 +196,9 @@ end
 
 -- A task that ends with `scope`; what it spawns ends with `home`. nil: with nothing.
 local function spawn_in(scope, home, fn, ...)
-  local task = setmetatable({ waiters = {}, scope = scope, home = home, waiting = true }, Task)
+  local task = setmetatable({ waiters = {}, scope = scope, home = home, waiting = true,
+    ended = false, failed = false, results = false, joined = false, next = false, turn = 0,
+    arguments = false, co = false }, Task)
   task.co = coroutine.create(type(fn) == "function" and fn or function(...) return fn(...) end)
   task.arguments = table.pack(...)
   tasks[task.co] = task
@@ -227,7 +245,7 @@ function Task:join()
 end
 
 function Task:done()
-  return self.ended == true
+  return self.ended
 end
 
 function Task:cancel()
@@ -236,7 +254,8 @@ function Task:cancel()
   if status == "running" or status == "normal" then
     error("raia: a task cannot cancel itself: return from it", 2)
   end
-  self.ended = true -- what its <close> variables do cannot come back to it
+  -- what its <close> variables do cannot come back to it
+  self.ended, self.failed, self.results = true, true, no_memory
   local closed, err = coroutine.close(self.co)
   if closed then
     finish(self, false, scheduler.failure("cancelled", "the task was cancelled"))
