@@ -104,8 +104,16 @@ static bool is_stale(const struct raia_transfer *t, int own_port) {
   return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
+/* Whether `t` is not over on its connection, which others are given: so the
+   server speaks HTTP/2. Over HTTP/1.1 its reply may have come, untold yet. */
+static bool is_shared(const struct raia_transfer *t) {
+  long version = 0;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_HTTP_VERSION, &version);
+  return !t->headers_done || version >= CURL_HTTP_VERSION_2_0;
+}
+
 /* Called when a connection is ready for the request. Two requests at a time on
-   one connection: so the server speaks HTTP/2, long before it has answered. */
+   one connection tell of HTTP/2 long before an answer does. */
 static int on_ready(void *transfer, char *ip, char *own_ip, int port,
                     int own_port) {
   struct raia_transfer *t = transfer;
@@ -118,7 +126,7 @@ static int on_ready(void *transfer, char *ip, char *own_ip, int port,
     return CURL_PREREQFUNC_ABORT;
   t->begun = true;
   if (gate->user != NULL && gate->user != t && gate->port == own_port &&
-      !gate->multiplexes) {
+      !gate->multiplexes && is_shared(gate->user)) {
     gate->multiplexes = true;
     t->pool->widened = gate;
   }
