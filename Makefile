@@ -54,6 +54,8 @@ help:
 	@echo "make asan      the specs under AddressSanitizer and UBSan"
 	@echo "make valgrind  the specs under valgrind"
 	@echo "make tsan      the specs of threads and forks under ThreadSanitizer"
+	@echo "make soak      some minutes of calls and faults: memory and descriptors stay flat"
+	@echo "               (SOAK=\"CALLS CLIENTS ROWS SEED\")"
 	@echo "make install   PREFIX=$(PREFIX) DESTDIR=; make uninstall undoes it"
 	@echo "make clean     remove what was built"
 
@@ -104,6 +106,11 @@ tsan:
 	@HOST_CFLAGS="$(TSAN)" $(subst $(BUILD)/?.so,build/tsan/?.so,$(HERE)) $(BUSTED) \
 	  spec/host_spec.lua
 
+soak:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s all
+	@$(HERE) $(LUA) spec/soak.lua $(SOAK)
+
 LUA_DIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
 C_DIR   = $(DESTDIR)$(PREFIX)/lib/lua/5.4
 BIN_DIR = $(DESTDIR)$(PREFIX)/bin
@@ -127,4 +134,4 @@ $(BUILD)/%.o: src/%.c Makefile
 	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all help demo test check asan valgrind tsan install uninstall clean
+.PHONY: all help demo test check asan valgrind tsan soak install uninstall clean

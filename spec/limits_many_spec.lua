@@ -183,10 +183,10 @@ describe("max_connections", function()
 
   it("holds for quick calls on kept connections: these are not taken for HTTP/2", function()
     local client <close> = new_client(4)
-    local paths = {}
-    for i = 1, 400 do paths[i] = "/" .. i end
+    local list = {}
+    for i = 1, 400 do list[i] = "/" .. i end
     local most = 0
-    assert(raia.map(paths, function(path)
+    assert(raia.map(list, function(path)
       most = math.max(most, assert(client:request("GET", path)).most)
       return true
     end, { concurrency = 50 }))
