@@ -60,6 +60,8 @@ help:
 	@echo "make tsan      the specs of threads and forks under ThreadSanitizer"
 	@echo "make fuzz      the fuzz targets of spec/fuzz for SECONDS=$(SECONDS) each (FUZZ=path for one)"
 	@echo "make bench     measure beside raw libcurl and peers (SECTION=send ROUNDS=1 for a look)"
+	@echo "make soak      some minutes of calls and faults: memory and descriptors stay flat"
+	@echo "               (SOAK=\"CALLS CLIENTS ROWS SEED\")"
 	@echo "make install   PREFIX=$(PREFIX) DESTDIR=; make uninstall undoes it"
 	@echo "make clean     remove what was built"
 
@@ -169,6 +171,11 @@ $(BENCH_PROGRAMS): Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(FLAGS) -o $@ $(filter %.c,$^) $(LDLIBS)
 
+soak:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s all
+	@$(HERE) $(LUA) spec/soak.lua $(SOAK)
+
 LUA_DIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
 C_DIR   = $(DESTDIR)$(PREFIX)/lib/lua/5.4
 BIN_DIR = $(DESTDIR)$(PREFIX)/bin
@@ -192,4 +199,4 @@ $(BUILD)/%.o: src/%.c Makefile
 	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean bench memory memory_host
+.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean bench memory memory_host soak

@@ -154,7 +154,7 @@ describe("a state", function()
 
   for where, code in pairs(exits) do
     it("may be closed from within " .. where, function()
-      run(code .. " error 'it goes on'")
+      run(host.prelude .. code .. " error 'it goes on'")
     end)
   end
 end)
@@ -222,7 +222,7 @@ describe("an error", function()
   for place, code in pairs(places) do
     it(("in %s reaches its caller, and others get their answers"):format(place), function()
       local before = #server:requests()
-      local output, status = host.run([[
+      local output, status = host.run(host.prelude .. [[
         local mark = {}
         local function raised() error(mark) end
         local function caught(fn, ...)

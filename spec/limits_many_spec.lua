@@ -181,6 +181,19 @@ describe("max_connections", function()
     assert.equal("/second", assert(second:wait(60)).path)
   end)
 
+  it("holds for quick calls on kept connections: these are not taken for HTTP/2", function()
+    local client <close> = new_client(4)
+    local list = {}
+    for i = 1, 400 do list[i] = "/" .. i end
+    local most = 0
+    assert(raia.map(list, function(path)
+      most = math.max(most, assert(client:request("GET", path)).most)
+      return true
+    end, { concurrency = 50 }))
+    assert.equal(4, most)
+    assert.equal(4, server:connections())
+  end)
+
   it("holds for tasks, too", function()
     local client <close> = new_client(3)
     local list, seen = {}, 0

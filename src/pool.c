@@ -141,13 +141,8 @@ static void leave(struct raia_transfer *t) {
 }
 
 static void leave_all(struct raia_pool *pool) {
-  while (!raia_ring_empty(&pool->running)) {
-    struct raia_transfer *t = of_link(pool->running.next);
-    struct raia_link *queue = &raia_origin_gate(t->origin)->queue;
-    while (!raia_ring_empty(queue)) /* or it would begin in t's place */
-      leave(of_link(queue->next));
-    leave(t);
-  }
+  while (!raia_ring_empty(&pool->running)) /* those queued begin, and follow */
+    leave(of_link(pool->running.next));
   struct raia_link *link = pool->timers.next;
   while (link != &pool->timers) {
     struct raia_timer *timer = RAIA_OF(struct raia_timer, link, link);

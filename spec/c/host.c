@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { TIME_LIMIT = 60 }; /* seconds, after which a host that hangs is ended */
+
 static void open_host(lua_State *L);
 
 /* Runs code in a state of its own and closes it: NULL, or what it raised. */
@@ -82,7 +84,10 @@ static int host_threads(lua_State *L) {
 /* host.fork(): 0 in the child. host.wait(pid): its exit status, or 128 and
    the signal. host.quit(status): ends without any cleaning up. */
 static int host_fork(lua_State *L) {
-  lua_pushinteger(L, fork());
+  pid_t pid = fork();
+  if (pid == 0)
+    alarm(TIME_LIMIT);
+  lua_pushinteger(L, pid);
   return 1;
 }
 
@@ -154,6 +159,7 @@ static void open_host(lua_State *L) {
 }
 
 int main(int argc, char **argv) {
+  alarm(TIME_LIMIT);
   lua_State *L = luaL_newstate();
   luaL_openlibs(L);
   open_host(L);

@@ -277,7 +277,7 @@ loop:wrap(function()
   os.exit(0)
 end)
 
-signal.ignore(signal.SIGPIPE)
+signal.ignore(signal.SIGPIPE, signal.SIGINT) -- it ends with its reader
 io.stdout:write(port, "\n", control_port, "\n")
 io.stdout:flush()
 for message in loop:errors() do io.stderr:write("fault_server: ", tostring(message), "\n") end

@@ -28,7 +28,8 @@ local function remove()
   os.execute("rm -rf " .. quote(directory))
 end
 
-local prelude = [[
+-- What most code begins with.
+local prelude = ([[
   local raia = require "raia"
   local function connect(options)
     options = options or {}
@@ -53,14 +54,13 @@ local prelude = [[
     local observer <close> = connect()
     while not assert(observer:request("GET", "/seen" .. path)).seen do raia.sleep(0.01) end
   end
-]]
+]]):gsub("%s*\n%s*", " ")
 
--- Runs the code, with the helpers above it, in a host. Gives what it wrote and its status.
+-- Runs the code in a host. Gives what it wrote and its status.
 local function run(code, environment)
   local before = package.cpath
   package.cpath = directory .. "/?.so;" .. before
-  local output, status = support.run("exec " .. quote(directory .. "/host"), environment,
-    prelude:gsub("%s*\n%s*", " ") .. code)
+  local output, status = support.run("exec " .. quote(directory .. "/host"), environment, code)
   package.cpath = before
   return output, status
 end
