@@ -22,7 +22,7 @@ RUN_PACKAGES   = gcc libc6-dev pkg-config lua5.4 liblua5.4-dev \
                  libcurl4-openssl-dev lua-cjson lua-http lua-argparse
 TEST_PACKAGES  = $(RUN_PACKAGES) lua-busted lua-socket lua-luv luarocks openssl procps
 CHECK_PACKAGES = $(TEST_PACKAGES) clang clang-format clang-tidy cppcheck \
-                 lua-check
+                 lua-check nginx-light valgrind
 BENCH_PACKAGES = $(RUN_PACKAGES) lua-socket nginx-light openssl strace valgrind gnuplot-nox
 
 # The module as it was built here, found before one that is installed.
@@ -84,6 +84,7 @@ check:
 	  --inline-suppr -D__linux__ src
 	luacheck --quiet lua spec examples bench
 	@$(MAKE) -s test SPECS=spec/meta_spec.lua
+	@$(MAKE) -s guard
 
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan:
@@ -106,6 +107,10 @@ bench:
 	$(call install_missing,$(BENCH_PACKAGES))
 	@$(MAKE) -s all $(BENCH_PROGRAMS)
 	@$(RUN_BENCH) bench/main.lua --rounds $(ROUNDS) $(SECTION)
+
+guard:
+	@$(MAKE) -s all $(BENCH_PROGRAMS)
+	@$(RUN_BENCH) bench/guard.lua
 
 $(BENCH)/delay: bench/delay.c
 $(BENCH)/measure: bench/measure.c
@@ -140,4 +145,4 @@ $(BUILD)/%.o: src/%.c Makefile
 	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all help demo test check bench asan valgrind install uninstall clean
+.PHONY: all help demo test check bench guard asan valgrind install uninstall clean
