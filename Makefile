@@ -22,7 +22,7 @@ RUN_PACKAGES   = gcc libc6-dev pkg-config lua5.4 liblua5.4-dev \
                  libcurl4-openssl-dev lua-cjson lua-http lua-argparse
 TEST_PACKAGES  = $(RUN_PACKAGES) lua-busted lua-socket lua-luv luarocks openssl procps
 CHECK_PACKAGES = $(TEST_PACKAGES) clang clang-format clang-tidy cppcheck \
-                 lua-check
+                 lua-check nginx-light valgrind
 BENCH_PACKAGES = $(RUN_PACKAGES) lua-socket nginx-light openssl strace valgrind gnuplot-nox
 
 FUZZ_PACKAGES  = $(RUN_PACKAGES) clang libclang-rt-dev llvm
@@ -91,6 +91,7 @@ check:
 	  --inline-suppr -D__linux__ src
 	luacheck --quiet lua spec examples bench
 	@$(MAKE) -s test SPECS=spec/meta_spec.lua
+	@$(MAKE) -s guard
 
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan:
@@ -161,6 +162,10 @@ bench:
 	@$(MAKE) -s all $(BENCH_PROGRAMS)
 	@$(RUN_BENCH) bench/main.lua --rounds $(ROUNDS) $(SECTION)
 
+guard:
+	@$(MAKE) -s all $(BENCH_PROGRAMS)
+	@$(RUN_BENCH) bench/guard.lua
+
 $(BENCH)/delay: bench/delay.c
 $(BENCH)/measure: bench/measure.c
 $(BENCH)/raw $(BENCH)/raw_cjson: bench/entrants/raw.c
@@ -199,4 +204,4 @@ $(BUILD)/%.o: src/%.c Makefile
 	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean bench memory memory_host soak
+.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean bench memory memory_host soak guard

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SLOTS = 16384, ROOM = 8192 };
+enum { SLOTS = 16384, ROOM = 32768 };
 
 struct connection {
   int fd;
@@ -109,9 +109,11 @@ static void answer_due(void) {
 static void welcome(int epoll, int listener) {
   int fd, yes = 1;
   while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-    struct connection *c = calloc(1, sizeof *c);
+    struct connection *c = malloc(sizeof *c);
     struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = c}};
     c->fd = fd;
+    c->waiting = false;
+    c->used = 0;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
   }

@@ -11,6 +11,10 @@ parser:option("--rounds", "Rounds, whose median counts."):convert(tonumber):defa
 local arguments = parser:parse()
 local chosen = {}
 for _, name in ipairs(arguments.section) do chosen[name] = true end
+for _, section in ipairs(sections) do chosen[section.name] = chosen[section.name] and section end
+for name, section in pairs(chosen) do
+  if section == true then parser:error("there is no section '" .. name .. "'") end
+end
 
 local terminal = os.execute "test -t 2"
 
@@ -47,7 +51,7 @@ local function measure(section, rounds)
     for i, line in ipairs(section.lines) do
       for j, column in ipairs(section.columns) do
         local slot = cells[i][j]
-        if slot and (round == 1 or not (column.steady or line.steady)) then
+        if slot and (round == 1 or not slot.cell.steady) then
           progress("%s: round %d of %d: %s, %s", section.name, round, rounds,
             line.label or runner.entrants[slot.cell.entrant].name, column.label)
           local cost = runner.cost(slot.cell, section.name .. round)
@@ -71,15 +75,22 @@ local function measure(section, rounds)
   return cells
 end
 
-local whole = {}
-for _, section in ipairs(sections) do
-  if next(chosen) == nil or chosen[section.name] then
-    chosen[section.name] = nil
-    local cells = measure(section, math.min(arguments.rounds, section.rounds or math.huge))
-    local text = report.table(section, cells)
-    print(text)
-    whole[#whole + 1] = { section = section, cells = cells, text = text }
+local function main()
+  local whole = {}
+  for _, section in ipairs(sections) do
+    if #arguments.section == 0 or chosen[section.name] then
+      local cells = measure(section, math.min(arguments.rounds, section.rounds or math.huge))
+      local text = report.table(section, cells)
+      print(text)
+      whole[#whole + 1] = { section = section, cells = cells, text = text }
+    end
   end
+  if #whole == #sections then report.write(whole, arguments.rounds) end
 end
-if next(chosen) then parser:error("there is no section '" .. next(chosen) .. "'") end
-if #whole == #sections then report.write(whole, arguments.rounds) end
+
+local good, message = pcall(main)
+if not good then
+  progress ""
+  io.stderr:write("bench: ", message, "\n")
+  os.exit(false)
+end

@@ -77,4 +77,4 @@ test -s "$directory/nginx.pid" || fail "$(cat "$directory/log" "$directory/nginx
 
 BENCH_STATIC=http://127.0.0.1:$static BENCH_DELAY=http://127.0.0.1:$port \
   BENCH_TLS=https://127.0.0.1:$((static + 1)) BENCH_CA=$directory/ca.pem \
-  BENCH_DIRECTORY=$directory "$@"
+  NODE_EXTRA_CA_CERTS=$directory/ca.pem BENCH_DIRECTORY=$directory "$@"
