@@ -254,9 +254,10 @@ function Task:cancel()
   if status == "running" or status == "normal" then
     error("raia: a task cannot cancel itself: return from it", 2)
   end
-  -- what its <close> variables do cannot come back to it
-  self.ended, self.failed, self.results = true, true, no_memory
+  -- What its <close> variables do cannot come back to it, and is no failure yet.
+  self.ended, self.failed, self.results, self.joined = true, true, no_memory, true
   local closed, err = coroutine.close(self.co)
+  self.joined = false
   if closed then
     finish(self, false, scheduler.failure("cancelled", "the task was cancelled"))
   else

@@ -160,7 +160,7 @@ local scenarios = {
     requests = one,
     run = function(client, text) return client:conversation("refused"):send(text) end,
     expect = "http 401 INVALID_CREDENTIALS sent=maybe {a={1={1=1}}}: conversation:send: HTTP 401 "
-      .. "INVALID_CREDENTIALS; check the secret key",
+      .. "INVALID_CREDENTIALS; it was refused: check the secret key",
   },
   invalid = {
     run = function(client)
@@ -174,7 +174,7 @@ local scenarios = {
     options = { base_url = "http://127.0.0.1:1" },
     run = function(client, text) return client:conversation("c"):send(text) end,
     expect = "connection nil nil sent=no nil: conversation:send: no connection: Failed to connect "
-      .. "to 127.0.0.1 port 1 after N ms: Couldn't connect to server; nothing was sent",
+      .. "to 127.0.0.1 port 1 after N ms: Couldn't connect to server; nothing was sent: it can be tried again",
   },
   broken = {
     requests = one,
