@@ -2,7 +2,9 @@
    answers every request with FILE. The request's path begins with the delay:
    /d1000/ is a second, /d100-1900/ is spread evenly between 0.1 and 1.9. It
    ends when nobody reads its output any more. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

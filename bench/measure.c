@@ -1,6 +1,8 @@
 /* measure RUNS COMMAND… runs a command so many times, one after the other, and
    writes on descriptor 3 seconds, seconds of CPU and peak bytes of a run. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -300,7 +300,9 @@ static void make_integers(lua_State *L) {
    most histories. */
 static bool may_hold_numbers(const char *text, size_t length) {
   const char *end = text + length;
-  for (const char *mark = ":,["; *mark != '\0'; mark++)
+  for (const char *mark = ":[,"; *mark != '\0'; mark++) {
+    if (*mark == ',' && memchr(text, '[', length) == NULL)
+      break; /* only in an array does a number follow a comma */
     for (const char *c = text;
          (c = memchr(c, *mark, (size_t)(end - c))) != NULL;) {
       bool in_time = *mark == ':' && c > text && isdigit((unsigned char)c[-1]);
@@ -310,6 +312,7 @@ static bool may_hold_numbers(const char *text, size_t length) {
       if (!in_time && c < end && (*c == '-' || isdigit((unsigned char)*c)))
         return true;
     }
+  }
   return false;
 }
 

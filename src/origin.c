@@ -170,7 +170,6 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
     SET(CURLOPT_PIPEWAIT, 1L); /* for a connection that may multiplex */
   else
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-  SET(CURLOPT_BUFFERSIZE, 128L * 1024);
   if (o->proxy != NULL)
     SET(CURLOPT_PROXY, o->proxy);
   else if (o->loopback) { /* what stays on this machine needs none */
