@@ -16,7 +16,7 @@ runner.entrants = {
   raw = { name = "raw libcurl", command = build .. "/raw" },
   raw_cjson = { name = "raw + cjson", command = build .. "/raw_cjson" },
   raia = { name = "raia", command = "lua5.4 bench/entrants/raia.lua" },
-  luasocket = { name = "LuaSocket + cjson, no kept connection",
+  luasocket = { name = "LuaSocket + cjson", -- which keeps no connection
     command = "lua5.4 bench/entrants/luasocket.lua" },
   lua_http = { name = "lua-http + cjson", command = "lua5.4 bench/entrants/lua_http.lua" },
   fetch = { name = "Node's fetch", command = "node bench/entrants/fetch.mjs" },
