@@ -1,7 +1,6 @@
 /* Lua values <-> JSON, by an instance of lua-cjson of our own. */
 #include "json.h"
 
-#include <ctype.h>
 #include <lauxlib.h>
 #include <math.h>
 #include <stdint.h>
@@ -295,6 +294,8 @@ static void make_integers(lua_State *L) {
   }
 }
 
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 /* Whether there may be numbers in a JSON text: something that begins like one
    where a value can stand (in "10:30" it can't). It saves the walk through
    most histories. */
@@ -305,11 +306,11 @@ static bool may_hold_numbers(const char *text, size_t length) {
       break; /* only in an array does a number follow a comma */
     for (const char *c = text;
          (c = memchr(c, *mark, (size_t)(end - c))) != NULL;) {
-      bool in_time = *mark == ':' && c > text && isdigit((unsigned char)c[-1]);
+      bool in_time = *mark == ':' && c > text && is_digit(c[-1]);
       do
         c++;
-      while (c < end && isspace((unsigned char)*c));
-      if (!in_time && c < end && (*c == '-' || isdigit((unsigned char)*c)))
+      while (c < end && (unsigned char)*c <= ' ');
+      if (c < end && (*c == '-' || is_digit(*c)) && !in_time)
         return true;
     }
   }

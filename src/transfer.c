@@ -224,7 +224,7 @@ static CURLcode aim(struct raia_transfer *t) {
   SET(CURLOPT_HTTPHEADER, headers);
   /* A reply that may be large comes compressed, and in large pieces. */
   SET(CURLOPT_ACCEPT_ENCODING, t->large ? "" : NULL);
-  SET(CURLOPT_BUFFERSIZE, t->large ? 128L * 1024 : 16L * 1024);
+  SET(CURLOPT_BUFFERSIZE, t->large ? 128L * 1024 : 4L * 1024);
   SET(CURLOPT_TIMEOUT_MS, (long)(t->timeout * 1000));
 #if !RAIA_HAS_PREREQ /* nothing tells that libcurl sends again */
   SET(CURLOPT_FRESH_CONNECT, (long)!t->outcome.idempotent);
