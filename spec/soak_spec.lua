@@ -5,7 +5,7 @@ describe("some thousand calls and some hundred clients", function()
   it("keep memory and descriptors flat, and act on no POST twice", function()
     -- Sanitizers keep what was freed.
     local sanitized = os.getenv "LD_PRELOAD"
-    local output, status = support.run("exec lua5.4 spec/soak.lua 3000 300 2",
+    local output, status = support.run("exec lua5.4 spec/soak.lua 2000 1200 2",
       { SOAK_MIB = sanitized and "1000" or "3" })
     assert.equal(0, status, output)
     assert.matches("none twice", output)

@@ -438,8 +438,7 @@ double raia_pool_patience(const struct raia_pool *pool) {
   return due == HUGE_VAL ? -1 : fmax(due - raia_now(), 0);
 }
 
-int raia_pool_fd(struct raia_pool *pool) {
-  renew(pool);
+int raia_pool_fd(const struct raia_pool *pool) {
   return pool->events == NULL ? -1 : raia_events_fd(pool->events);
 }
 

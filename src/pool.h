@@ -68,7 +68,7 @@ void raia_pool_closing(struct raia_pool *pool, int fd);
 
 /* A descriptor that is readable when a step would find something, or -1; and
    after how many seconds one would anyway, negative for never. */
-int raia_pool_fd(struct raia_pool *pool);
+int raia_pool_fd(const struct raia_pool *pool);
 double raia_pool_patience(const struct raia_pool *pool);
 
 /* Seconds of a clock that never goes back. */

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TIME_LIMIT = 60 }; /* seconds, after which a host that hangs is ended */
+enum { TIME_LIMIT = 30 }; /* seconds, after which a host that hangs is ended */
 
 static void open_host(lua_State *L);
 

@@ -93,6 +93,8 @@ function Hunt:new_client()
     on_event = maybe(30) and function()
       if maybe(5) then error({ hunt = true }) end
       if maybe(3) then client:close() end
+      local other = maybe(10) and self.requests[math.random(most_requests)]
+      if other then other.request:cancel() end
       if maybe(5) then collectgarbage() end
     end or nil,
   }
@@ -139,6 +141,7 @@ function Hunt:spawn(fn)
       if maybe(5) then self:ask() end
       if maybe(2) then raia.sleep(0.001) end
       if maybe(2) then collectgarbage() end
+      if maybe(2) and not quiet then raise() end
     end })
     if quiet then return pcall(fn) end
     return fn()
@@ -247,6 +250,15 @@ local chances = {
   end },
   { 5, function() collectgarbage(pick { "collect", "step", "step", "step" }) end },
   { 1, function() collectgarbage(pick { "incremental", "generational" }) end },
+  { 2, function(self) -- a client made in a coroutine that nobody holds, with a call under way
+    local request
+    coroutine.wrap(function()
+      local client <close> = self:new_client().client
+      request = client:request("GET", "/slow/0", nil, held)
+      coroutine.yield()
+    end)()
+    if maybe(50) then pcall(request.done, request) end
+  end },
   { 3, function(self) -- a coroutine that holds a request, and that nobody holds
     coroutine.wrap(function()
       local request = select(2, self:call(held))
@@ -280,8 +292,23 @@ end
 local watchdog = uv.new_timer()
 watchdog:unref()
 
--- The ways to do a part of the hunt.
+-- The ways to do a part of the hunt. What is in flight at the end of one goes on in the next.
 local ways = {
+  function(self, count) -- in a loop of the program's own, which raises now and then
+    pcall(raia.use, { watch = function() if maybe(2) then raise() end end })
+    self:steps(count)
+    repeat until pcall(raia.use, nil)
+  end,
+  function(self, count) -- in run, the loop changing meanwhile
+    local good, err = pcall(raia.run, function()
+      for _, name in ipairs { "luv", "cqueues" } do
+        raia.use(name)
+        self:steps(count // 2)
+      end
+    end)
+    if not good and not on_purpose(err) then self:complain("run:", tostring(err)) end
+    raia.use(nil)
+  end,
   function(self, count) -- in run, which waits for what it has spawned
     local good, err = pcall(raia.run, self.steps, self, count)
     if not good and not on_purpose(err) then self:complain("run:", tostring(err)) end
