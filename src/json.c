@@ -11,7 +11,7 @@
 /* In the registry, by the address of each: functions of the instance. */
 static char encode_key, decode_key, digits_key;
 
-enum { PAUSE_BYTES = 64 * 1024 }; /* of text, that are decoded uncollected */
+enum { PAUSE_BYTES = 64 * 1024 }; /* of a text, to be large */
 /* Stack that lua-cjson may need: where it can't grow, it says of the text that
    it is nested too deep. So it is made before, and raises. */
 enum { ROOM = 3 * RAIA_DEPTH_MAX + 2 * LUA_MINSTACK };
@@ -317,16 +317,8 @@ static bool may_hold_numbers(const char *text, size_t length) {
   return false;
 }
 
-bool raia_json_decode(lua_State *L) {
-  size_t length;
-  luaL_checkstack(L, ROOM, "no room for a reply");
-  const char *text = lua_tolstring(L, -1, &length);
-  bool numbers = may_hold_numbers(text, length);
-  /* The tables of a large text are all needed: to look for garbage among them
-     while they grow takes a fifth of the time. */
+int raia_json_call(lua_State *L, size_t length) {
   bool collecting = length > PAUSE_BYTES && lua_gc(L, LUA_GCISRUNNING);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
-  lua_insert(L, -2);
   if (collecting)
     lua_gc(L, LUA_GCSTOP);
   int status = lua_pcall(L, 1, 1, 0);
@@ -334,6 +326,17 @@ bool raia_json_decode(lua_State *L) {
     lua_gc(L, LUA_GCRESTART);
   if (status == LUA_ERRMEM)
     lua_error(L);
+  return status;
+}
+
+bool raia_json_decode(lua_State *L) {
+  size_t length;
+  luaL_checkstack(L, ROOM, "no room for a reply");
+  const char *text = lua_tolstring(L, -1, &length);
+  bool numbers = may_hold_numbers(text, length);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
+  lua_insert(L, -2);
+  int status = raia_json_call(L, length);
   if (status == LUA_OK && numbers && lua_type(L, -1) == LUA_TTABLE)
     make_integers(L);
   return status == LUA_OK;

@@ -43,23 +43,27 @@ static bool has_id(lua_State *L, const char *name) {
   return has;
 }
 
-/* Turns the elements of the array at the top into messages; false when it
-   holds something else. */
-static bool make_messages(lua_State *L) {
-  lua_Integer length = (lua_Integer)lua_rawlen(L, -1);
-  if (length == 0) {
+/* Turns the elements of an array, its argument, into messages and returns it;
+   or returns nil when that holds something else. */
+static int make_messages(lua_State *L) {
+  lua_Integer length = (lua_Integer)lua_rawlen(L, 1);
+  lua_pushnil(L);
+  if (length == 0 && lua_next(L, 1) != 0) { /* it is an object */
     lua_pushnil(L);
-    return lua_next(L, -2) == 0; /* else it is an object */
+    return 1;
   }
-  luaL_getmetatable(L, RAIA_MESSAGE); /* array, metatable */
+  luaL_getmetatable(L, RAIA_MESSAGE);
+  int metatable = lua_gettop(L);
   for (lua_Integer i = 1; i <= length; i++) {
-    if (lua_rawgeti(L, -2, i) != LUA_TTABLE)
-      return false;
-    raia_message_new(L, -2);
-    lua_rawseti(L, -3, i);
+    if (lua_rawgeti(L, 1, i) != LUA_TTABLE) {
+      lua_pushnil(L);
+      return 1;
+    }
+    raia_message_new(L, metatable);
+    lua_rawseti(L, 1, i);
   }
-  lua_pop(L, 1);
-  return true;
+  lua_settop(L, 1);
+  return 1;
 }
 
 /* Pushes what the decoded table at the top becomes. */
@@ -76,7 +80,10 @@ static int push_success(lua_State *L, int index) {
   case RAIA_REPLY_MESSAGES:
     if (lua_getfield(L, -1, "messages") != LUA_TTABLE)
       return fail(L, request, "no array 'messages'");
-    if (!make_messages(L))
+    lua_pushcfunction(L, make_messages);
+    lua_insert(L, -2);
+    raia_json_call(L, request->transfer.received);
+    if (lua_isnil(L, -1))
       return fail(L, request, "'messages' is not an array of objects");
     return 1;
   case RAIA_REPLY_STARTED:
@@ -135,6 +142,7 @@ static int push_reply(lua_State *L, int index) {
     return fail(L, request, lua_tostring(L, -1));
   }
   lua_pushlstring(L, t->reply.data, t->reply.length);
+  t->received = t->reply.length;
   raia_buffer_shrink(&t->reply, RAIA_EXCERPT); /* a large text twice is much */
   if (!raia_json_decode(L)) {
     hide_key(request);

@@ -343,7 +343,8 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   if (t->outcome.kind == RAIA_HTTP)
     raia_transfer_hide(t);
   if (t->outcome.kind != RAIA_OK)
-    snprintf(t->detail, sizeof t->detail, "%s", detail);
+    snprintf(t->detail, sizeof t->detail, "%.*s", (int)sizeof t->detail - 1,
+             detail);
 }
 
 void raia_transfer_release(struct raia_transfer *t) {

@@ -37,9 +37,10 @@ struct raia_transfer {
   bool reused;      /* the last attempt's connection had been used before */
   bool answered;    /* some reply began */
   bool multiplexed; /* by HTTP/2 */
-  char detail[256]; /* libcurl's words for what went wrong, or "" */
-  char content_type[96], request_id[96];
+  char detail[160]; /* libcurl's words for what went wrong, or "" */
+  char content_type[64], request_id[64];
   struct raia_buffer reply;
+  size_t received; /* bytes of it, when only its beginning is kept */
 
   /* The attempt under way. */
   struct raia_handle *handle;
