@@ -395,6 +395,7 @@ describe("a reply that is cut short", function()
     { "before the end of the headers", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" },
     { "within the headers that follow a 100 Continue",
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n" },
+    { "after a header of no more than a colon", "HTTP/1.1 200 OK\r\n:\n" },
     { "after an interim reply", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" },
     { "before the body", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" },
     { "within a body that is JSON all the same",

@@ -75,7 +75,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *transfer) {
   if (n > 5 && memcmp(line, "HTTP/", 5) == 0) { /* a reply, after a 1xx say */
     t->outcome.retry_after = -1;
     t->content_type[0] = t->request_id[0] = '\0';
-  } else if (n <= 2) {
+  } else if ((n == 1 && *line == '\n') || (n == 2 && *line == '\r')) {
     long status = 0;
     curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     t->headers_done = status >= 200;
