@@ -187,8 +187,9 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->socket = -1;
   t->begun = LIBCURL_VERSION_NUM < 0x075000; /* nothing tells: it may have */
   t->refused = RAIA_APPENDED;
-  if (t->handle == NULL)
-    t->handle = raia_origin_take(t->origin);
+  if (t->handle != NULL)
+    raia_origin_give(t->origin, t->handle);
+  t->handle = raia_origin_take(t->origin);
   return t->handle != NULL && set_up(t, t->handle->easy) == CURLE_OK;
 }
 
