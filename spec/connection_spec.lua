@@ -499,6 +499,17 @@ describe("a reply that is not HTTP as it should be", function()
     check_failure("connection", "maybe", client:request("GET", "/x"))
   end)
 
+  it("is a lost connection: a first header that is folded, to the second attempt", function()
+    local fault_server <close> = start([[
+      connection:request()
+      connection:send("HTTP/1.1 503 No\r\nContent-Length: 0\r\nX-A: 1234567890\r\n\r\n")
+      connection:request()
+      connection:send("HTTP/1.1 200 OK\r\n folded: x\r\nContent-Length: 2\r\n\r\n{}")
+    ]])
+    local client <close> = connect(fault_server, { max_retries = 1 })
+    check_failure("connection", "maybe", client:request("GET", "/x"))
+  end)
+
   it("is a lost connection: a body that is not the gzip it says", function()
     local fault_server <close> = start([[
       connection:request()

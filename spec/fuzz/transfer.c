@@ -94,6 +94,7 @@ static void check(const struct raia_transfer *t, struct server *s) {
   CHECK(o->kind == RAIA_OK || o->kind == RAIA_HTTP ||
         o->kind == RAIA_CONNECTION || o->kind == RAIA_TOO_LARGE);
   if (o->kind == RAIA_OK || o->kind == RAIA_HTTP) {
+    CHECK(o->status >= 200);
     CHECK((o->kind == RAIA_OK) == (o->status >= 200 && o->status <= 299));
     CHECK(holds(s->reply, s->length, "\n\r\n") ||
           holds(s->reply, s->length, "\n\n"));
