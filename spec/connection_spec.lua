@@ -415,6 +415,7 @@ describe("a reply that is cut short", function()
     { "before the end of the headers", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" },
     { "within the headers that follow a 100 Continue",
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n" },
+    { "after a header of no more than a colon", "HTTP/1.1 200 OK\r\n:\n" },
     { "after an interim reply", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" },
     { "before the body", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" },
     { "within a body that is JSON all the same",
@@ -505,6 +506,29 @@ describe("a reply that is not HTTP as it should be", function()
       assert.equal(2, #fault_server:requests())
     end)
   end
+
+  it("is a lost connection: a first header that is folded, after a reply with others", function()
+    local fault_server <close> = start([[
+      connection:request()
+      connection:send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1234567890\r\n\r\n{}")
+      connection:request()
+      connection:send("HTTP/1.1 200 OK\r\n folded: x\r\nContent-Length: 2\r\n\r\n{}")
+    ]])
+    local client <close> = connect(fault_server)
+    assert(client:request("GET", "/x"))
+    check_failure("connection", "maybe", client:request("GET", "/x"))
+  end)
+
+  it("is a lost connection: a first header that is folded, to the second attempt", function()
+    local fault_server <close> = start([[
+      connection:request()
+      connection:send("HTTP/1.1 503 No\r\nContent-Length: 0\r\nX-A: 1234567890\r\n\r\n")
+      connection:request()
+      connection:send("HTTP/1.1 200 OK\r\n folded: x\r\nContent-Length: 2\r\n\r\n{}")
+    ]])
+    local client <close> = connect(fault_server, { max_retries = 1 })
+    check_failure("connection", "maybe", client:request("GET", "/x"))
+  end)
 
   it("is a lost connection: a body that is not the gzip it says", function()
     local fault_server <close> = start([[

@@ -215,7 +215,18 @@ struct raia_handle *raia_origin_take(struct raia_origin *o) {
   return handle;
 }
 
+/* libcurl from 7.83.0 on, up to 8.1.0, takes a reply whose first header is
+   folded for more of the last header that the handle saw, which it freed. */
+static bool is_spent_after_use(void) {
+  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+  return version >= 0x075300 && version < 0x080100;
+}
+
 void raia_origin_give(struct raia_origin *o, struct raia_handle *handle) {
+  if (is_spent_after_use()) {
+    free_handle(handle);
+    return;
+  }
   handle->next = o->idle;
   o->idle = handle;
 }

@@ -24,7 +24,7 @@ struct raia_handle {
    out of memory. */
 struct raia_handle *raia_origin_take(struct raia_origin *origin);
 
-/* Gives one back, to be taken again. */
+/* Gives one back, to be taken again where libcurl is up to it. */
 void raia_origin_give(struct raia_origin *origin, struct raia_handle *handle);
 
 /* Aims the handle at `path` and `query` (or NULL) under the base URL. */

@@ -74,7 +74,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *handle) {
   if (n > 5 && memcmp(line, "HTTP/", 5) == 0) { /* a reply, after a 1xx say */
     t->outcome.retry_after = -1;
     t->content_type[0] = t->request_id[0] = '\0';
-  } else if (n <= 2) {
+  } else if ((n == 1 && *line == '\n') || (n == 2 && *line == '\r')) {
     long status = 0;
     curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     t->headers_done = status >= 200;
@@ -258,8 +258,9 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->stale = t->kept = t->repeated = t->headers_done = false;
   t->begun = !RAIA_HAS_PREREQ; /* nothing tells: it may have */
   t->refused = RAIA_APPENDED;
-  if (t->handle == NULL)
-    t->handle = take_handle(t);
+  if (t->handle != NULL)
+    raia_origin_give(t->origin, t->handle);
+  t->handle = take_handle(t);
   if (t->handle == NULL)
     return false;
   t->handle->transfer = t;

@@ -235,9 +235,7 @@ static void check_refusal(lua_State *L) {
   int n = raia_request_results(L, client + 1), first = lua_gettop(L) - n + 1;
   check_failure(L, first, "invalid");
   lua_getfield(L, -1, "field");
-  size_t length;
-  const char *field = lua_tolstring(L, -1, &length);
-  CHECK(field == NULL || raia_utf8_length(field, length) > 0);
+  CHECK(lua_isnil(L, -1) || (lua_rawlen(L, -1) > 0 && is_utf8(L, -1)));
 }
 
 static int one(lua_State *L) {
@@ -261,7 +259,7 @@ static int one(lua_State *L) {
   raia_json_encode(L, body);
   size_t length;
   const char *text = lua_tolstring(L, -1, &length);
-  CHECK(raia_utf8_length(text, length) > 0 && strlen(text) == length);
+  CHECK(is_utf8(L, -1) && strlen(text) == length);
   CHECK(raia_json_decode(L));
   check_same(L, body, lua_gettop(L));
   return 0;

@@ -73,12 +73,24 @@ static inline void run(lua_CFunction f, const uint8_t *data, size_t size) {
   lua_settop(L, 0);
 }
 
+/* Whether the string at `index` is UTF-8, as Lua sees it. */
+static inline int is_utf8(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_getglobal(L, "utf8");
+  lua_getfield(L, -1, "len");
+  lua_pushvalue(L, index);
+  lua_call(L, 1, 1);
+  int is = lua_isinteger(L, -1);
+  lua_pop(L, 2);
+  return is;
+}
+
 /* Checks that the string at `index` is UTF-8 that steers no terminal. */
 static inline void check_clean(lua_State *L, int index) {
   size_t length;
   const char *s = lua_tolstring(L, index, &length);
   CHECK(lua_type(L, index) == LUA_TSTRING && length < 8192);
-  CHECK(raia_utf8_length(s, length) >= 0);
+  CHECK(is_utf8(L, index));
   for (size_t i = 0; i < length; i++) {
     unsigned char c = (unsigned char)s[i];
     CHECK(c >= ' ' && c != 127);

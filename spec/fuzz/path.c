@@ -17,6 +17,22 @@ static char *part(struct raia_handle *handle, CURLUPart which) {
   return text;
 }
 
+/* Checks that no segment of a path but the last is empty, none "." or "..",
+ * escaped or not. */
+static void check_segments(const char *path) {
+  while (*path == '/') {
+    char plain[3] = "";
+    size_t n = 0;
+    for (path++; *path != '/' && *path != '\0'; n++) {
+      bool escaped = strncasecmp(path, "%2e", 3) == 0;
+      if (n < 2)
+        plain[n] = escaped ? '.' : *path;
+      path += escaped ? 3 : 1;
+    }
+    CHECK(n == 0 ? *path == '\0' : n > 2 || strspn(plain, ".") < n);
+  }
+}
+
 /* Checks that a request of `origin` for path and query would be one for just
    that under `prefix`, in what libcurl reads and in what it writes. (It makes
    the digits of escapes small.) */
@@ -38,7 +54,7 @@ static void check_aim(struct raia_origin *origin, const char *prefix,
   CHECK(curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK);
   CHECK(curl_url_get(parsed, CURLUPART_URL, &again, 0) == CURLUE_OK);
   CHECK(strcmp(url, again) == 0);
-  CHECK(strstr(all, "//") == NULL);
+  check_segments(all);
   curl_url_cleanup(parsed);
   curl_free(url);
   curl_free(all);

@@ -33,7 +33,7 @@ static void check_value(lua_State *L, int depth) {
 /* Checks the object at the top: its fields, and what tostring gives. */
 static void check_object(lua_State *L, const char *type) {
   CHECK(luaL_testudata(L, -1, type) != NULL);
-  lua_getiuservalue(L, -1, 1);
+  CHECK(lua_getiuservalue(L, -1, 1) == LUA_TTABLE);
   if (strcmp(type, RAIA_CONVERSATION) == 0) {
     size_t length;
     lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
@@ -54,8 +54,11 @@ static void check_object(lua_State *L, const char *type) {
 static void check_success(lua_State *L, const struct raia_request *r,
                           size_t length) {
   enum raia_reply reply = r->operation->reply;
+  CHECK(length == 0 || strcmp(r->transfer.content_type, "text/html") != 0);
   if (reply == RAIA_REPLY_MESSAGE) {
     check_object(L, RAIA_MESSAGE);
+    lua_getfield(L, -1, "id");
+    CHECK(lua_type(L, -1) == LUA_TSTRING);
   } else if (reply == RAIA_REPLY_MESSAGES) {
     CHECK(lua_type(L, -1) == LUA_TTABLE);
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
@@ -90,8 +93,10 @@ static void check_error(lua_State *L, const char *body, size_t length) {
     lua_pop(L, 2);
   }
   lua_pop(L, 1);
-  if (lua_getfield(L, -1, "details") != LUA_TNIL)
+  if (lua_getfield(L, -1, "details") != LUA_TNIL) {
+    CHECK(lua_type(L, -1) == LUA_TTABLE);
     check_value(L, 1);
+  }
   lua_pop(L, 1);
 }
 

@@ -17,8 +17,8 @@ LLVM_PROFILE_FILE=$found.profraw "$program" -max_total_time="$seconds" -timeout=
   -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$found"- \
   $(test -f "$dictionary" && echo -dict="$dictionary") \
   "$found" "spec/fuzz/corpus/$target" 2>"$found.log" || {
-  tail -n 40 "$found.log"
-  echo "$target: failed; $(grep -o 'Test unit written to .*' "$found.log"); all of it is in $found.log"
+  grep -E 'does not hold|raised|runtime error|^==.*ERROR|^SUMMARY' "$found.log"
+  echo "$target: failed, more is in $found.log; $(grep -o 'Test unit written to .*' "$found.log")"
   exit 1
 }
 llvm-profdata merge -o "$found.profdata" "$found.profraw"
