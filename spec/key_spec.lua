@@ -115,6 +115,14 @@ local BAD = {
         ["X-Request-Id"] = key })
       request = connection:request()
     end]],
+  ["quoted where the excerpt ends"] = [[
+    local connection = ...
+    local request = connection:request()
+    while request do
+      local key = request.headers["agent-secret-key"]
+      connection:reply(200, "<html>" .. ("."):rep(1018 - #key // 2) .. key .. ("."):rep(2000))
+      request = connection:request()
+    end]],
   ["quoted in half an answer"] = [[
     local connection = ...
     local request = connection:request()

@@ -29,7 +29,7 @@ struct raia_origin {
   struct raia_handle *idle;
   struct raia_gate gate;
   long connect_timeout_ms;
-  bool https, loopback, verbose;
+  bool https, loopback, verbose, fold_bug;
 };
 
 /* ---- headers ---- */
@@ -120,15 +120,45 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
 
 /* ---- handles ---- */
 
+/* libcurl from 7.83.0 on, up to 8.1.0, takes a reply whose first header is
+   folded (begins with a blank) for more of the last header that the handle
+   saw, which it has freed. But it shows the header to on_debug before, which
+   can take the blank away. So the one line after a status line is watched. */
+static bool has_fold_bug(void) {
+  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+  return version >= 0x075300 && version < 0x080100;
+}
+
+void raia_origin_watch(struct raia_origin *o, struct raia_handle *handle,
+                       bool on) {
+  if (!o->fold_bug || handle->watched == on)
+    return;
+  handle->watched = on;
+  curl_easy_setopt(handle->easy, CURLOPT_VERBOSE, (long)(on || o->verbose));
+}
+
+static void unfold(struct raia_handle *handle, curl_infotype type, char *data,
+                   size_t size) {
+  if (handle->watched && type == CURLINFO_HEADER_IN && size > 0 &&
+      (*data == ' ' || *data == '\t')) {
+    *data = '-';
+    handle->folded = true;
+  }
+}
+
 /* libcurl shows a request's headers in pieces that may end in the middle of a
    line. Then the rest of that line is not shown: it could be of the key. */
 static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
                     void *origin) {
   static const char marks[] = {'*', '<', '>'}; /* note, header in, out */
+  struct raia_origin *o = origin;
   char *private = NULL;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
   struct raia_handle *handle = (struct raia_handle *)(void *)private;
   if (type > CURLINFO_HEADER_OUT || handle == NULL)
+    return 0;
+  unfold(handle, type, data, size);
+  if (!o->verbose)
     return 0;
   while (size > 0) {
     const char *end = memchr(data, '\n', size);
@@ -136,8 +166,7 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
     bool whole =
         type != CURLINFO_HEADER_OUT || (!handle->cut_line && end != NULL);
     if (whole)
-      raia_log_line(marks[type], data, line,
-                    ((struct raia_origin *)origin)->key);
+      raia_log_line(marks[type], data, line, o->key);
     if (type == CURLINFO_HEADER_OUT)
       handle->cut_line = end == NULL;
     data += line;
@@ -179,11 +208,9 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  if (o->verbose) {
-    SET(CURLOPT_VERBOSE, 1L);
-    SET(CURLOPT_DEBUGFUNCTION, on_debug);
-    SET(CURLOPT_DEBUGDATA, o);
-  }
+  SET(CURLOPT_VERBOSE, (long)o->verbose);
+  SET(CURLOPT_DEBUGFUNCTION, on_debug);
+  SET(CURLOPT_DEBUGDATA, o);
 #undef SET
   return code;
 }
@@ -215,18 +242,7 @@ struct raia_handle *raia_origin_take(struct raia_origin *o) {
   return handle;
 }
 
-/* libcurl from 7.83.0 on, up to 8.1.0, takes a reply whose first header is
-   folded for more of the last header that the handle saw, which it freed. */
-static bool is_spent_after_use(void) {
-  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
-  return version >= 0x075300 && version < 0x080100;
-}
-
 void raia_origin_give(struct raia_origin *o, struct raia_handle *handle) {
-  if (is_spent_after_use()) {
-    free_handle(handle);
-    return;
-  }
   handle->next = o->idle;
   o->idle = handle;
 }
@@ -269,6 +285,7 @@ const char *raia_origin_open(struct raia_origin **out,
   if (o == NULL)
     return no_memory;
   o->verbose = options->verbose;
+  o->fold_bug = has_fold_bug();
   o->gate.connections = options->max_connections;
   raia_ring_init(&o->gate.queue);
   o->connect_timeout_ms = (long)(options->connect_timeout * 1000);
@@ -323,9 +340,11 @@ void raia_origin_mask(const struct raia_origin *o, char *bytes,
   size_t key = strlen(o->key);
   if (key < KEY_MIN)
     return;
-  for (char *c = bytes; length >= key; length--, c++)
-    if (*c == *o->key && memcmp(c, o->key, key) == 0)
-      memset(c, '*', key);
+  for (char *c = bytes; length > 0; length--, c++) {
+    size_t n = length < key ? length : key; /* cut at the end */
+    if (*c == *o->key && memcmp(c, o->key, n) == 0)
+      memset(c, '*', n);
+  }
 }
 
 struct raia_gate *raia_origin_gate(struct raia_origin *o) {

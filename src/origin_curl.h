@@ -16,6 +16,7 @@ struct raia_handle {
   struct raia_transfer *transfer; /* that has it, or had it last */
   char detail[CURL_ERROR_SIZE];   /* libcurl's words for what went wrong */
   bool set_up;                    /* by the transfer that had it first */
+  bool watched, folded;           /* see raia_origin_watch */
   bool cut_line; /* what libcurl showed last did not end its line */
   struct raia_handle *next;
 };
@@ -24,8 +25,13 @@ struct raia_handle {
    out of memory. */
 struct raia_handle *raia_origin_take(struct raia_origin *origin);
 
-/* Gives one back, to be taken again where libcurl is up to it. */
+/* Gives one back, to be taken again. */
 void raia_origin_give(struct raia_origin *origin, struct raia_handle *handle);
+
+/* Watches the next header, or no longer: handle->folded is set when it is a
+   folded one, which libcurl may not see as such. */
+void raia_origin_watch(struct raia_origin *origin, struct raia_handle *handle,
+                       bool on);
 
 /* Aims the handle at `path` and `query` (or NULL) under the base URL. */
 bool raia_origin_aim(struct raia_origin *origin, struct raia_handle *handle,

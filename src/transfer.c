@@ -40,9 +40,10 @@ static size_t on_write(char *bytes, size_t size, size_t n, void *handle) {
   return t->refused == RAIA_APPENDED ? n : 0;
 }
 
-/* The value of header `name` when `line` is one of it, into out, cut. */
-static bool header(const char *line, size_t length, const char *name,
-                   char *out, size_t room) {
+/* The value of header `name` when `line` is one of it, into out, cut, and
+   without the key. */
+static bool header(const struct raia_transfer *t, char *line, size_t length,
+                   const char *name, char *out, size_t room) {
   size_t skip = strlen(name);
   if ((*line | 32) != (*name | 32)) /* as most: the rest is not looked at */
     return false;
@@ -55,6 +56,7 @@ static bool header(const char *line, size_t length, const char *name,
     length--;
   while (length > 0 && isspace((unsigned char)*line))
     line++, length--;
+  raia_origin_mask(t->origin, line, length);
   if (length > room - 1)
     length = room - 1;
   memcpy(out, line, length);
@@ -71,18 +73,22 @@ static size_t on_header(char *line, size_t size, size_t n, void *handle) {
     t->refused = RAIA_OVER_LIMIT;
     return 0;
   }
-  if (n > 5 && memcmp(line, "HTTP/", 5) == 0) { /* a reply, after a 1xx say */
+  bool begins = n > 5 && memcmp(line, "HTTP/", 5) == 0;
+  raia_origin_watch(t->origin, t->handle, begins);
+  if (t->handle->folded)
+    return 0;
+  if (begins) { /* a reply, after a 1xx say */
     t->outcome.retry_after = -1;
     t->content_type[0] = t->request_id[0] = '\0';
   } else if ((n == 1 && *line == '\n') || (n == 2 && *line == '\r')) {
     long status = 0;
     curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     t->headers_done = status >= 200;
-  } else if (!header(line, n, "Content-Type", t->content_type,
+  } else if (!header(t, line, n, "Content-Type", t->content_type,
                      sizeof t->content_type) &&
-             !header(line, n, "X-Request-Id", t->request_id,
+             !header(t, line, n, "X-Request-Id", t->request_id,
                      sizeof t->request_id) &&
-             header(line, n, "Retry-After", value, sizeof value)) {
+             header(t, line, n, "Retry-After", value, sizeof value)) {
     t->outcome.retry_after = raia_retry_after(value, time(NULL));
   }
   return n;
@@ -258,13 +264,13 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->stale = t->kept = t->repeated = t->headers_done = false;
   t->begun = !RAIA_HAS_PREREQ; /* nothing tells: it may have */
   t->refused = RAIA_APPENDED;
-  if (t->handle != NULL)
-    raia_origin_give(t->origin, t->handle);
-  t->handle = take_handle(t);
+  if (t->handle == NULL)
+    t->handle = take_handle(t);
   if (t->handle == NULL)
     return false;
   t->handle->transfer = t;
   t->handle->detail[0] = '\0';
+  t->handle->folded = false;
   return aim(t) == CURLE_OK;
 }
 
@@ -316,8 +322,6 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
 
 void raia_transfer_hide(struct raia_transfer *t) {
   raia_origin_mask(t->origin, t->reply.data, t->reply.length);
-  raia_origin_mask(t->origin, t->content_type, strlen(t->content_type));
-  raia_origin_mask(t->origin, t->request_id, strlen(t->request_id));
 }
 
 void raia_transfer_end(struct raia_transfer *t, int curl_code) {

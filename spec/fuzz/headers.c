@@ -50,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                         .max_connections = 1};
   if (origin == NULL)
     CHECK(raia_origin_open(&origin, &options) == NULL);
-  struct raia_transfer t = {.handle = raia_origin_take(origin),
+  struct raia_transfer t = {.origin = origin,
+                            .handle = raia_origin_take(origin),
                             .outcome.retry_after = -1};
   CHECK(t.handle != NULL);
   t.handle->transfer = &t;
