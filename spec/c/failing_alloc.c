@@ -150,7 +150,8 @@ static void close_state(lua_State *L, long n, bool to_the_end) {
 static void check_balance(long n, const long *before) {
   for (int kind = OF_LUA; kind < KINDS; kind++) {
     /* libcurl does not wait for the end of a thread that looks up a name. */
-    for (int i = 0; i < 200 && live[kind] != before[kind]; i++)
+    for (int i = 0; kind == OF_CURL && i < 100 && live[kind] != before[kind];
+         i++)
       usleep(10000);
     if (live[kind] == before[kind])
       continue;
