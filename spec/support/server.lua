@@ -1,5 +1,6 @@
 -- Starts the fault server as a process of its own and reads its log.
--- server.start([[local connection, index = ... ; ...]], { tls = { cert =, key =, version = } })
+-- server.start([[local connection, index = ... ; ...]],
+--   { tls = { cert =, key =, version =, protocol = "h2" } })
 
 local cjson = require("cjson").new()
 local socket = require "cqueues.socket"
@@ -32,8 +33,8 @@ local function start(source, options)
     "lua5.4", quote(directory .. "fault_server.lua"), quote(script_path), quote(log_path),
   }
   if tls then
-    words[#words + 1] = ("--tls %s %s %s"):format(quote(tls.cert), quote(tls.key),
-      tls.version or "")
+    words[#words + 1] = ("--tls %s %s %s %s"):format(quote(tls.cert), quote(tls.key),
+      tls.version or "TLS", tls.protocol or "")
   end
   -- An open connection of the client, if inherited, would outlive the client's own closing.
   for descriptor = 3, 9 do words[#words + 1] = descriptor .. "<&-" end
@@ -66,7 +67,7 @@ local function settle(self)
   assert(ok and not why, "the fault server has died or hangs")
 end
 
-local integers = { "accepted", "connection", "n" }
+local integers = { "accepted", "connection", "n", "stream" }
 
 local function read_log(self)
   self.log:seek("cur", 0) -- clears the end of file
@@ -97,6 +98,11 @@ end
 -- Requests of which only a part was read, or came.
 function Server:partials()
   return select_records(self, function(record) return record.partial end)
+end
+
+-- Requests the server has read wholly and refused, as HTTP/2 has it: they never happened.
+function Server:refused()
+  return select_records(self, function(record) return record.refused end)
 end
 
 -- What the script gave to connection:note(), with the connection's index.
