@@ -6,7 +6,7 @@ WARNINGS  = -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
             -Wstrict-prototypes -Wmissing-prototypes -Wvla
 PREFIX    = /usr/local
 BUILD     = build
-DEFINES   = -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -D_DARWIN_C_SOURCE
+DEFINES   = -D_GNU_SOURCE -D_DARWIN_C_SOURCE
 
 SOURCES   = $(wildcard src/*.c)
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/%.o)
@@ -23,6 +23,9 @@ RUN_PACKAGES   = gcc libc6-dev pkg-config lua5.4 liblua5.4-dev \
 TEST_PACKAGES  = $(RUN_PACKAGES) lua-busted lua-socket lua-luv luarocks openssl procps
 CHECK_PACKAGES = $(TEST_PACKAGES) clang clang-format clang-tidy cppcheck \
                  lua-check
+BENCH_PACKAGES = $(RUN_PACKAGES) lua-socket nginx-light openssl strace valgrind gnuplot-nox
+
+FUZZ_PACKAGES  = $(RUN_PACKAGES) clang libclang-rt-dev llvm
 
 # The module as it was built here, found before one that is installed.
 HERE = LUA_PATH_5_4="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" \
@@ -53,6 +56,9 @@ help:
 	@echo "make check     compiler warnings, linters and formatting"
 	@echo "make asan      the specs under AddressSanitizer and UBSan"
 	@echo "make valgrind  the specs under valgrind"
+	@echo "make tsan      the specs of threads and forks under ThreadSanitizer"
+	@echo "make fuzz      the fuzz targets of spec/fuzz for SECONDS=$(SECONDS) each (FUZZ=path for one)"
+	@echo "make bench     measure beside raw libcurl and peers (SECTION=send ROUNDS=1 for a look)"
 	@echo "make install   PREFIX=$(PREFIX) DESTDIR=; make uninstall undoes it"
 	@echo "make clean     remove what was built"
 
@@ -69,32 +75,83 @@ demo:
 
 test:
 	$(call install_missing,$(TEST_PACKAGES))
-	@$(MAKE) -s all
+	@$(MAKE) -s all replays
 	@$(HERE) $(BUSTED) $(SPECS)
 
 check:
 	$(call install_missing,$(CHECK_PACKAGES))
 	@for cc in gcc clang; do echo "$$cc -Werror" && \
 	  $(MAKE) -s -B BUILD=$(BUILD)/$$cc CC=$$cc CFLAGS="-O2 -Werror" all || exit 1; done
-	clang-format --dry-run -Werror src/*.[ch]
+	clang-format --dry-run -Werror src/*.[ch] spec/fuzz/*.[ch] bench/*.c bench/entrants/*.c
 	clang-tidy --quiet src/*.c -- $(FLAGS) 2>/dev/null
 	cppcheck --quiet --error-exitcode=1 --std=c99 --enable=warning,style,performance,portability \
 	  --inline-suppr -D__linux__ src
-	luacheck --quiet lua spec examples
+	luacheck --quiet lua spec examples bench
 	@$(MAKE) -s test SPECS=spec/meta_spec.lua
 
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan:
 	$(call install_missing,$(TEST_PACKAGES))
-	@$(MAKE) -s BUILD=build/asan CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer" all
+	@$(MAKE) -s BUILD=build/asan CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer" all replays
 	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	  $(subst $(BUILD)/?.so,build/asan/?.so,$(HERE)) $(BUSTED) $(SPECS)
 
 valgrind:
 	$(call install_missing,$(TEST_PACKAGES) valgrind)
-	@$(MAKE) -s all
+	@$(MAKE) -s all replays
 	@$(HERE) valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
 	  --error-exitcode=9 $(BUSTED) $(SPECS)
+
+TSAN = -O1 -g -fsanitize=thread
+tsan:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s BUILD=build/tsan CFLAGS="$(TSAN)" all
+	@HOST_CFLAGS="$(TSAN)" $(subst $(BUILD)/?.so,build/tsan/?.so,$(HERE)) $(BUSTED) \
+	  spec/host_spec.lua
+
+# Fuzz targets: here with libFuzzer, in `make test` as replays of their corpora.
+FUZZ     = $(patsubst spec/fuzz/corpus/%,%,$(wildcard spec/fuzz/corpus/*))
+SECONDS  = 60
+FUZZ_CC  = clang
+TARGETS  = $(FUZZ:%=$(BUILD)/targets/%)
+MAIN     = spec/fuzz/replay.c # or that of libFuzzer
+COVERAGE = -fprofile-instr-generate -fcoverage-mapping
+fuzz:
+	$(call install_missing,$(FUZZ_PACKAGES))
+	@$(MAKE) -s BUILD=build/libfuzzer CC=$(FUZZ_CC) MAIN=-fsanitize=fuzzer \
+	  CFLAGS="-O1 -g $(ASAN) -fsanitize=fuzzer-no-link $(COVERAGE)" replays
+	@for target in $(FUZZ); do spec/fuzz/run.sh $$target $(SECONDS) || exit 1; done
+
+replays: $(TARGETS)
+
+$(BUILD)/libraia.a: $(OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $(OBJECTS)
+
+# A target may include a source file: that one is then not taken from the library.
+$(BUILD)/targets/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.[ch]) $(BUILD)/libraia.a Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(FLAGS) -o $@ $< $(MAIN) $(BUILD)/libraia.a \
+	  $$(pkg-config --libs lua5.4) $(LIBS)
+
+BENCH = $(BUILD)/bench
+BENCH_PROGRAMS = $(addprefix $(BENCH)/,delay measure raw raw_cjson)
+RUN_BENCH = $(HERE) BENCH_BUILD=$(BENCH) bench/servers.sh $(BENCH) $(LUA)
+ROUNDS = 5
+bench:
+	$(call install_missing,$(BENCH_PACKAGES))
+	@$(MAKE) -s all $(BENCH_PROGRAMS)
+	@$(RUN_BENCH) bench/main.lua --rounds $(ROUNDS) $(SECTION)
+
+$(BENCH)/delay: bench/delay.c
+$(BENCH)/measure: bench/measure.c
+$(BENCH)/raw $(BENCH)/raw_cjson: bench/entrants/raw.c
+$(BENCH)/raw: LDLIBS = $(LIBS)
+$(BENCH)/raw_cjson: CFLAGS += -DCJSON
+$(BENCH)/raw_cjson: LDLIBS = $(LIBS) $$(pkg-config --libs lua5.4)
+$(BENCH_PROGRAMS): Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(FLAGS) -o $@ $(filter %.c,$^) $(LDLIBS)
 
 LUA_DIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
 C_DIR   = $(DESTDIR)$(PREFIX)/lib/lua/5.4
@@ -119,4 +176,4 @@ $(BUILD)/%.o: src/%.c Makefile
 	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all help demo test check asan valgrind install uninstall clean
+.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean bench

@@ -291,6 +291,26 @@ for _, over_tls in ipairs({ false, true }) do
   end)
 end
 
+describe("of several kept connections", function()
+  it("the others do not get a message with which one has ended", function()
+    local fault_server <close> = start([[
+      connection:request()
+      connection:sleep(0.1)
+      answer("first")
+      connection:request()
+    ]])
+    local client <close> = connect(fault_server, { max_retries = 2 })
+    local requests = {}
+    for i = 1, 4 do
+      requests[i] = client:request("GET", "/x", nil, { wait = false })
+    end
+    for i = 1, 4 do assert(requests[i]:wait(10)) end
+    check_failure("connection", "maybe", send(client))
+    assert.equal(5, #fault_server:requests())
+    assert.equal(4, fault_server:connections())
+  end)
+end)
+
 describe("a slow server", function()
   it("that sends a byte every 50 ms is waited for", function()
     local fault_server <close> = start([[

@@ -220,6 +220,8 @@ describe("an answer of the server's that is", function()
       code = "INVALID_CREDENTIALS", details = {}, says = "INVALID_CREDENTIALS" },
     { "404", 404, body_of(404, "NotFoundError", "ENTITY_NOT_FOUND", {}), {},
       code = "ENTITY_NOT_FOUND", details = {}, says = "ENTITY_NOT_FOUND" },
+    { "403 with a NUL behind a name", 403, body_of(403, nil, "NAME\0\27[31m"), {},
+      says = "NAME\\x00\\x1b[31m" },
     { "422", 422, body_of(422, nil, "cannot be processed", DETAILS), {}, details = DETAILS,
       says = "cannot be processed" },
     { "429", 429, body_of(429, "TooManyRequests", "slow down"), {}, code = "TooManyRequests",

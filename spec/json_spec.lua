@@ -236,6 +236,14 @@ describe("JSON", function()
       end)
     end
 
+    it("with a path that cuts long names, but no character", function()
+      for _, name in ipairs { "é", "€", "😀" } do
+        refuses({ [("k"):rep(63) .. name] = print }, ("k"):rep(63))
+        refuses({ [("k"):rep(64 - #name) .. name .. "k"] = print },
+          ("k"):rep(64 - #name) .. name)
+      end
+    end)
+
     it("in words that leave a terminal alone", function()
       local _, words, err = echo { ["\27[31m\r\n\u{9b}1m"] = print }
       assert.equal("\27[31m\r\n\u{9b}1m", err.field)

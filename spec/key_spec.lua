@@ -97,6 +97,31 @@ local BAD = {
   garbled = [[
     local connection = ...
     while connection:request() do connection:reply(200, "<html>") end]],
+  quoted = [[
+    local connection = ...
+    local request = connection:request()
+    while request do
+      local key = request.headers["agent-secret-key"]
+      connection:reply(400, '{"name":"' .. key .. '","message":"No agent has the key ' .. key
+        .. '","details":[{"key":"' .. key .. '"}]}', { ["X-Request-Id"] = key })
+      request = connection:request()
+    end]],
+  ["quoted in a page"] = [[
+    local connection = ...
+    local request = connection:request()
+    while request do
+      local key = request.headers["agent-secret-key"]
+      connection:reply(200, "<html>" .. key, { ["Content-Type"] = "text/html; " .. key,
+        ["X-Request-Id"] = key })
+      request = connection:request()
+    end]],
+  ["quoted in half an answer"] = [[
+    local connection = ...
+    local request = connection:request()
+    while request do
+      connection:reply(200, '{"key":"' .. request.headers["agent-secret-key"] .. '",')
+      request = connection:request()
+    end]],
   dropped = "local connection = ...; connection:request()",
   silent = "local connection = ...; connection:request(); connection:wait_close(60)",
 }
@@ -380,7 +405,8 @@ describe("the key is not in the output of a program", function()
       local client = require "raia".client { ca_file = os.getenv("CA_FILE"), max_retries = 0 }
       for _, size in ipairs { 2 ^ 14, 2 ^ 16 } do
         for padding = size - 400, size, 16 do
-          local headers = { ["X-Pad"] = ("."):rep(padding) }
+          local headers = {}
+          for i = 1, 5 do headers["X-Pad-" .. i] = ("."):rep(padding // 5) end
           assert(client:request("GET", "/x", nil, { headers = headers, timeout = 10 }))
         end
       end]])

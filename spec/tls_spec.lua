@@ -159,6 +159,27 @@ describe("a server that speaks no TLS on a port for it", function()
     end)
   end
 
+  for ending, close in pairs { closes = "close", resets = "reset" } do
+    it(ending .. " in the handshake, and is tried again, for nothing was sent", function()
+      local fault_server <close> = server.start(([[
+        local connection, index = ...
+        if index <= 2 then
+          connection:plain()
+          connection:read(5)
+          connection:%s()
+        else
+          while connection:request() do
+            connection:reply(200, { id = "m", message = "hello" })
+          end
+        end
+      ]]):format(close), { tls = certificate.good })
+      local client <close> = connect(fault_server.base_url)
+      assert(calls[1][2](client))
+      assert.equal(1, #fault_server:requests())
+      assert.equal(3, fault_server:connections())
+    end)
+  end
+
   it("has the key from no client that speaks TLS to it after one that does not", function()
     local fault_server <close> = server.start("local connection = ... connection:plain()"
       .. serving:gsub("local connection = %.%.%.", ""), { tls = certificate.good })

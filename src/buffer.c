@@ -9,7 +9,7 @@ void raia_buffer_init(struct raia_buffer *b, size_t limit) {
   b->limit = limit;
 }
 
-static int grow(struct raia_buffer *b, size_t capacity) {
+static int resize(struct raia_buffer *b, size_t capacity) {
   char *data = realloc(b->data, capacity);
   if (data == NULL)
     return 0;
@@ -22,7 +22,7 @@ void raia_buffer_expect(struct raia_buffer *b, size_t total) {
   if (total > b->limit)
     total = b->limit;
   if (total > b->capacity)
-    (void)grow(b, total);
+    (void)resize(b, total);
 }
 
 enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
@@ -35,12 +35,20 @@ enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
       capacity += capacity / 2;
     if (capacity > b->limit)
       capacity = b->limit;
-    if (!grow(b, capacity))
+    if (!resize(b, capacity))
       return RAIA_NO_ROOM;
   }
-  memcpy(b->data + b->length, bytes, n);
+  if (n > 0) /* else there may be no data yet */
+    memcpy(b->data + b->length, bytes, n);
   b->length += n;
   return RAIA_APPENDED;
+}
+
+void raia_buffer_shrink(struct raia_buffer *b, size_t n) {
+  if (b->length <= n)
+    return;
+  b->length = n;
+  (void)resize(b, n); /* failing to leaves it as it is */
 }
 
 void raia_buffer_free(struct raia_buffer *b) {

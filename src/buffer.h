@@ -21,6 +21,9 @@ void raia_buffer_expect(struct raia_buffer *b, size_t total);
 enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
                                     size_t n);
 
+/* Keeps only the first n bytes, if there are more. */
+void raia_buffer_shrink(struct raia_buffer *b, size_t n);
+
 /* Frees the memory and keeps the limit: the buffer can be filled again. */
 void raia_buffer_free(struct raia_buffer *b);
 

@@ -29,11 +29,11 @@ static const struct raia_option rows[] = {
     {"wait", RAIA_OPTION_BOOLEAN, offsetof(struct call_options, wait), 0, 0},
     {0}};
 
-/* Keeps the value at the top, which it pops, in the request's user value at
-   `values`, and returns its string. */
-static const char *keep(lua_State *L, int values, int slot, size_t *length) {
+/* Keeps the value at the top, which it pops, as a user value of the request at
+   `request`, and returns its string. */
+static const char *keep(lua_State *L, int request, int slot, size_t *length) {
   const char *s = lua_tolstring(L, -1, length);
-  lua_rawseti(L, values, slot);
+  lua_setiuservalue(L, request, slot);
   return s;
 }
 
@@ -116,14 +116,14 @@ static void push_body(lua_State *L, const struct raia_operation *operation,
 
 /* Sets the transfer's body from the table at the top, which it pops; or ends
    the request at `request` as invalid and returns false. */
-static bool set_body(lua_State *L, int request, int values) {
+static bool set_body(lua_State *L, int request) {
   struct raia_request *r = lua_touserdata(L, request);
   int body = lua_gettop(L);
   bool good = raia_schema_check(L, body, r->operation->schema);
   if (good) {
     raia_json_encode(L, body);
     r->transfer.body =
-        keep(L, values, RAIA_REQUEST_BODY, &r->transfer.body_length);
+        keep(L, request, RAIA_REQUEST_BODY, &r->transfer.body_length);
   } else {
     raia_request_refuse(L, request);
   }
@@ -139,6 +139,7 @@ static int go(lua_State *L, int request, bool sound, bool wait) {
   if (wait)
     return raia_request_wait(L, request, HUGE_VAL);
   raia_scheduler_changed(L);
+  ((struct raia_request *)lua_touserdata(L, request))->held = true;
   lua_pushvalue(L, request);
   return 1;
 }
@@ -174,20 +175,19 @@ static int call_operation(lua_State *L) {
   int options = operation->takes == RAIA_TAKES_NOTHING ? 2 : 3;
   lua_settop(L, options);
   push_client_and_id(L, operation);
-  int client = options + 1, id = options + 2, request = options + 3,
-      values = options + 4;
+  int client = options + 1, id = options + 2, request = options + 3;
   struct raia_request *r = raia_request_new(L, client, operation);
   bool wait = read_options(L, options, r);
   if (operation->owner == RAIA_ON_CONVERSATION) {
     lua_pushvalue(L, 1);
-    lua_rawseti(L, values, RAIA_REQUEST_TARGET);
+    lua_setiuservalue(L, request, RAIA_REQUEST_TARGET);
   }
   push_path(L, operation, id);
-  r->transfer.path = keep(L, values, RAIA_REQUEST_PATH, NULL);
+  r->transfer.path = keep(L, request, RAIA_REQUEST_PATH, NULL);
   bool sound = true;
   if (operation->takes == RAIA_TAKES_BODY) {
     push_body(L, operation, 2, options);
-    sound = set_body(L, request, values);
+    sound = set_body(L, request);
   }
   return go(L, request, sound, wait);
 }
@@ -254,24 +254,26 @@ int raia_call_request(lua_State *L) {
   if (bad != NULL)
     luaL_argerror(L, 3, lua_pushfstring(L, "the path %s", bad));
   raia_options_read(L, 4, parts, NULL);
-  const int request = 6, values = 7;
+  const int request = 6;
   struct raia_request *r = raia_request_new(L, 1, &raia_request_operation);
   bool wait = read_options(L, 5, r), sound = true;
   lua_pushvalue(L, 2);
-  r->transfer.method = keep(L, values, RAIA_REQUEST_METHOD, NULL);
+  r->transfer.method = keep(L, request, RAIA_REQUEST_METHOD, NULL);
   r->transfer.large = strcmp(r->transfer.method, "GET") == 0;
   lua_pushvalue(L, 3);
-  r->transfer.path = keep(L, values, RAIA_REQUEST_PATH, NULL);
+  r->transfer.path = keep(L, request, RAIA_REQUEST_PATH, NULL);
   if (lua_istable(L, 4) && raia_options_field(L, 4, "query") == LUA_TTABLE) {
     push_query(L, 4);
-    r->transfer.query = keep(L, values, RAIA_REQUEST_QUERY, NULL);
+    if (lua_rawlen(L, -1) > RAIA_PATH_MAX)
+      luaL_argerror(L, 4, "the query has more than 16,384 bytes");
+    r->transfer.query = keep(L, request, RAIA_REQUEST_QUERY, NULL);
     if (*r->transfer.query == '\0')
       r->transfer.query = NULL;
   }
   if (lua_istable(L, 4) && raia_options_field(L, 4, "body") == LUA_TTABLE) {
     if (strcmp(r->transfer.method, "GET") == 0)
       luaL_argerror(L, 4, "a GET has no body (a query goes into 'query')");
-    sound = set_body(L, request, values);
+    sound = set_body(L, request);
   }
   return go(L, request, sound, wait);
 }

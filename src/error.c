@@ -7,7 +7,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-enum { BODY_EXCERPT = 1024, WORDS_MAX = 300 };
+enum { WORDS_MAX = 300 };
 
 /* ---- words from outside ---- */
 
@@ -54,14 +54,16 @@ static void push_clean(lua_State *L, const char *text) {
 
 /* ---- the message ---- */
 
-/* Whether a server's message is a name for the error, as in
+/* Whether the server's message at the top is a name for the error, as in
    INVALID_CREDENTIALS. */
-static bool is_code(const char *s) {
-  if (!isupper((unsigned char)*s))
+static bool is_code(lua_State *L) {
+  size_t length;
+  const char *s = lua_tolstring(L, -1, &length), *c = s;
+  if (!isupper((unsigned char)*c))
     return false;
-  while (isupper((unsigned char)*s) || isdigit((unsigned char)*s) || *s == '_')
-    s++;
-  return *s == '\0';
+  while (isupper((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_')
+    c++;
+  return c == s + length; /* and not at a NUL within */
 }
 
 /* Pushes field `name` of the server's error if it is a string, else nil. */
@@ -125,7 +127,9 @@ static void push_what(lua_State *L, const struct raia_transfer *t,
                       (LUAI_UACINT)t->reply.limit);
     break;
   case RAIA_CLOSED:
-    lua_pushliteral(L, "the client is closed");
+    lua_pushstring(L, t->forked ? "the process has forked, and the parent "
+                                  "goes on with the call"
+                                : "the client is closed");
     break;
   default:
     lua_pushstring(L, raia_kind_name(o->kind));
@@ -133,25 +137,25 @@ static void push_what(lua_State *L, const struct raia_transfer *t,
   lua_remove(L, -2);
 }
 
-/* What the caller should know or do, after what happened. */
+/* Whether the call may have been carried out, and what to do. */
 static const char *advice(const struct raia_outcome *o) {
+  if (o->kind == RAIA_TLS && !o->sent)
+    return "; nothing was sent; check the certificate and ca_file";
   if (!o->sent)
-    return o->kind == RAIA_CANCELLED || o->kind == RAIA_CLOSED
-               ? "; nothing was sent"
-           : o->kind == RAIA_TLS
-               ? "; nothing was sent; check the certificate and ca_file"
-               : "; nothing was sent";
+    return raia_retryable(o) ? "; nothing was sent: it can be tried again"
+                             : "; nothing was sent";
   if (o->kind == RAIA_HTTP && (o->status == 401 || o->status == 403))
-    return "; check the secret key";
+    return "; it was refused: check the secret key";
   if (o->kind == RAIA_HTTP && o->status == 429)
-    return "; the service wants fewer calls: try again later";
+    return "; it was refused: the service wants fewer calls, try again later";
   if (o->kind == RAIA_HTTP && o->status >= 300 && o->status < 400)
     return "; redirects are not followed: check base_url";
-  if (o->kind == RAIA_HTTP && o->status < 500)
-    return "";
-  return o->idempotent ? ""
-                       : "; it may have been carried out all the same: look "
-                         "before you try again";
+  if (o->kind == RAIA_HTTP && o->status < 500 && o->status != 408)
+    return "; it was refused: check what was asked for";
+  if (o->idempotent)
+    return "; it can be tried again without harm";
+  return "; it may have been carried out all the same: look before you try "
+         "again";
 }
 
 static void push_message(lua_State *L, const struct raia_request *request,
@@ -180,7 +184,7 @@ static void set_string(lua_State *L, const char *name, const char *value) {
 
 /* Sets code and details from the server's error. */
 static void set_server_error(lua_State *L, int body) {
-  if (push_text(L, body, "message") && is_code(lua_tostring(L, -1))) {
+  if (push_text(L, body, "message") && is_code(L)) {
     lua_setfield(L, -2, "code");
   } else {
     lua_pop(L, 1);
@@ -226,8 +230,8 @@ int raia_error_push(lua_State *L, const struct raia_request *request,
   }
   if (t->reply.length > 0) {
     lua_pushlstring(L, t->reply.data,
-                    t->reply.length < BODY_EXCERPT ? t->reply.length
-                                                   : BODY_EXCERPT);
+                    t->reply.length < RAIA_EXCERPT ? t->reply.length
+                                                   : RAIA_EXCERPT);
     lua_setfield(L, -2, "body");
   }
   if (failure->body != 0)

@@ -6,6 +6,8 @@
 
 #define RAIA_ERROR "raia.error"
 
+enum { RAIA_EXCERPT = 1024 }; /* bytes of a reply that an error shows */
+
 /* What a table of an error says besides what its transfer knows. */
 struct raia_failure {
   const char *why;   /* what happened, or NULL: as the transfer says */

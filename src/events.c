@@ -8,15 +8,56 @@
 #if defined(__linux__) && !defined(RAIA_POLL)
 
 #include <stdint.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-struct raia_events {
-  int fd, wake; /* of epoll, and of an eventfd in it */
+/* What is known of a socket. */
+struct watch {
+  bool lasting; /* its opening was told, so its closing will be */
+  signed char wanted, system; /* what is waited for, what epoll waits for */
+  signed char tag;
 };
 
+struct raia_events {
+  int fd, wake;          /* of epoll, and of an eventfd in it */
+  struct watch *watches; /* by descriptor */
+  int room;
+};
+
+/* What is known of `fd`, or NULL when out of memory. */
+static struct watch *watch(struct raia_events *set, int fd) {
+  if (fd >= set->room) {
+    int room = fd + fd / 2 + 64;
+    struct watch *watches =
+        realloc(set->watches, (size_t)room * sizeof *watches);
+    if (watches == NULL)
+      return NULL;
+    memset(watches + set->room, 0,
+           (size_t)(room - set->room) * sizeof *watches);
+    set->watches = watches;
+    set->room = room;
+  }
+  return &set->watches[fd];
+}
+
+/* Has epoll wait for `what` of `fd`, with `tag`; 0 ends it. */
+static bool tell_system(struct raia_events *set, int fd, int what, int tag) {
+  struct epoll_event event = {0};
+  event.data.u64 = (uint64_t)(unsigned)tag << 32 | (unsigned)fd;
+  event.events = ((what & RAIA_READABLE) ? (unsigned)EPOLLIN : 0u) |
+                 ((what & RAIA_WRITABLE) ? (unsigned)EPOLLOUT : 0u);
+  if (what == 0) { /* it may be closed, and so gone, already */
+    (void)epoll_ctl(set->fd, EPOLL_CTL_DEL, fd, &event);
+    return true;
+  }
+  return epoll_ctl(set->fd, EPOLL_CTL_MOD, fd, &event) == 0 ||
+         (errno == ENOENT &&
+          epoll_ctl(set->fd, EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
 struct raia_events *raia_events_open(void) {
-  struct raia_events *set = malloc(sizeof *set);
+  struct raia_events *set = calloc(1, sizeof *set);
   if (set == NULL)
     return NULL;
   set->fd = epoll_create1(EPOLL_CLOEXEC);
@@ -41,21 +82,36 @@ void raia_events_close(struct raia_events *set) {
     close(set->fd);
   if (set->wake >= 0)
     close(set->wake);
+  free(set->watches);
   free(set);
 }
 
 bool raia_events_set(struct raia_events *set, int fd, int what, int tag) {
-  struct epoll_event event = {0};
-  event.data.u64 = (uint64_t)(unsigned)tag << 32 | (unsigned)fd;
-  event.events = ((what & RAIA_READABLE) ? (unsigned)EPOLLIN : 0u) |
-                 ((what & RAIA_WRITABLE) ? (unsigned)EPOLLOUT : 0u);
-  if (what == 0) { /* it may be closed, and so gone, already */
-    (void)epoll_ctl(set->fd, EPOLL_CTL_DEL, fd, &event);
+  struct watch *w = watch(set, fd);
+  if (w == NULL)
+    return tell_system(set, fd, what, tag);
+  w->wanted = (signed char)what;
+  if (w->lasting && (what == 0 || (what == w->system && tag == w->tag)))
     return true;
-  }
-  if (epoll_ctl(set->fd, EPOLL_CTL_MOD, fd, &event) == 0)
-    return true;
-  return errno == ENOENT && epoll_ctl(set->fd, EPOLL_CTL_ADD, fd, &event) == 0;
+  if (!tell_system(set, fd, what, tag))
+    return false;
+  w->system = (signed char)what;
+  w->tag = (signed char)tag;
+  return true;
+}
+
+void raia_events_opened(struct raia_events *set, int fd) {
+  struct watch *w = watch(set, fd);
+  if (w != NULL)
+    *w = (struct watch){.lasting = true};
+}
+
+void raia_events_closing(struct raia_events *set, int fd) {
+  struct watch *w = watch(set, fd);
+  if (w != NULL && w->system != 0)
+    tell_system(set, fd, 0, 0); /* a fork may hold it open */
+  if (w != NULL)
+    *w = (struct watch){0};
 }
 
 int raia_events_wait(struct raia_events *set, int milliseconds,
@@ -70,6 +126,12 @@ int raia_events_wait(struct raia_events *set, int milliseconds,
     if (event->fd == set->wake) {
       uint64_t count;
       (void)!read(set->wake, &count, sizeof count);
+      continue;
+    }
+    struct watch *w = watch(set, event->fd);
+    if (w != NULL && w->lasting && w->wanted == 0) { /* of a connection that */
+      tell_system(set, event->fd, 0, 0);             /* nobody uses */
+      w->system = 0;
       continue;
     }
     told++;
@@ -162,6 +224,15 @@ int raia_events_wait(struct raia_events *set, int milliseconds,
     n++;
   }
   return n;
+}
+
+void raia_events_opened(struct raia_events *set, int fd) {
+  (void)set;
+  (void)fd;
+}
+
+void raia_events_closing(struct raia_events *set, int fd) {
+  (void)raia_events_set(set, fd, 0, 0);
 }
 
 void raia_events_wake(struct raia_events *set) { (void)set; }

@@ -20,6 +20,13 @@ void raia_events_close(struct raia_events *set);
 /* Waits for `what` of `fd` from now on; 0 ends it. False when it can't. */
 bool raia_events_set(struct raia_events *set, int fd, int what, int tag);
 
+/* A socket for connections that has just been made, or is about to be closed:
+   between the two it stays known to the system also while nothing is waited
+   for, which saves two calls a request on a kept connection. Sockets that are
+   not told of are fine, too. */
+void raia_events_opened(struct raia_events *set, int fd);
+void raia_events_closing(struct raia_events *set, int fd);
+
 /* Waits up to `milliseconds` (negative: for ever) and fills in at most `room`
    events. Returns how many, or -1 when a signal came first. */
 int raia_events_wait(struct raia_events *set, int milliseconds,

@@ -7,13 +7,15 @@
 /* Transfers that may share a connection which multiplexes (HTTP/2). */
 enum { RAIA_STREAMS = 100 };
 
+struct raia_transfer;
+
 struct raia_gate {
   struct raia_link queue;   /* transfers, by their link, the oldest first */
   long connections, active; /* the most there may be; attempts under way */
   bool multiplexes;         /* the server has been seen to speak HTTP/2 */
   int port;                 /* ours, of the connection that `user` is on */
-  const void *user;         /* a transfer under way, or NULL */
-  double not_before;        /* when the service wants to be asked again */
+  const struct raia_transfer *user; /* a transfer under way, or NULL */
+  double not_before; /* when the service wants to be asked again */
 };
 
 /* Whether one more attempt may begin. */

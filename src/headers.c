@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { HEADER_MAX = 16384 }; /* bytes of one */
+
 void raia_wipe(char *s) {
   for (volatile char *c = s; c != NULL && *c != '\0'; c++)
     *c = '*';
@@ -25,6 +27,8 @@ const char *raia_header_bad(const char *name, size_t name_length,
   for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
     if (strcasecmp(name, reserved[i]) == 0)
       return "is set by raia itself";
+  if (name_length + value_length > HEADER_MAX)
+    return "has more than 16,384 bytes, which no server takes";
   for (size_t i = 0; i < value_length; i++)
     if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 127)
       return "has a control character (CR, LF, NUL, …) in its value";

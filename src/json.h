@@ -21,9 +21,9 @@ bool raia_json_check(lua_State *L, int index);
 /* Pushes the JSON of the table at `index`, which passed the check. */
 void raia_json_encode(lua_State *L, int index);
 
-/* Pushes the value of a JSON text, whole numbers as integers, and returns
-   true; or pushes what is wrong. Raises only when out of memory. */
-bool raia_json_decode(lua_State *L, const char *text, size_t length);
+/* Replaces the JSON text at the top by its value, whole numbers as integers,
+   and returns true; or by what is wrong. Raises only when out of memory. */
+bool raia_json_decode(lua_State *L);
 
 /* Whether the value at `index` is JSON's null. */
 bool raia_json_is_null(lua_State *L, int index);

@@ -24,7 +24,7 @@ void raia_log_attempt(const struct raia_transfer *t) {
           "raia: %s %.200s: %s %ld, %.0f ms, attempt %d, %zu bytes out, %zu "
           "in, connection %s\n",
           t->method, t->path, raia_kind_name(t->outcome.kind),
-          t->outcome.status, t->elapsed * 1000, t->attempts, t->body_sent,
+          t->outcome.status, t->elapsed * 1000, t->attempts, t->body_length,
           t->reply.length, t->reused ? "reused" : "new");
 }
 

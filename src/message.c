@@ -6,11 +6,13 @@
 #include <lauxlib.h>
 
 /* It is an empty userdata whose user value is the table of its fields. */
-void raia_message_new(lua_State *L) {
+void raia_message_new(lua_State *L, int metatable) {
+  metatable = lua_absindex(L, metatable);
   lua_newuserdatauv(L, 0, 1);
   lua_insert(L, -2);
   lua_setiuservalue(L, -2, 1);
-  luaL_setmetatable(L, RAIA_MESSAGE);
+  lua_pushvalue(L, metatable);
+  lua_setmetatable(L, -2);
 }
 
 /* Pushes a field that is known to be neither absent nor null, or nil. */

@@ -32,33 +32,31 @@ static void push_event(lua_State *L, const struct raia_transfer *t) {
    the request, whose results it is from then on. */
 static void call_on_event(lua_State *L, struct raia_request *r) {
   luaL_checkstack(L, 10, NULL);
-  lua_getiuservalue(L, -1, 1); /* request, values */
-  lua_rawgeti(L, -1, RAIA_REQUEST_CLIENT);
+  lua_getiuservalue(L, -1, RAIA_REQUEST_CLIENT); /* request, client */
   lua_getiuservalue(L, -1, 1);
   lua_rawgeti(L, -1, RAIA_CLIENT_ON_EVENT);
   push_event(L, &r->transfer);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    lua_createtable(L, 1, 0); /* request, values, client, its, error, table */
+    lua_createtable(L, 1, 0); /* request, client, its, error, table */
     lua_insert(L, -2);
     lua_rawseti(L, -2, 1);
-    lua_rawseti(L, -4, RAIA_REQUEST_ERROR);
+    lua_setiuservalue(L, -4, RAIA_REQUEST_ERROR);
     raia_pool_stop(&r->transfer, RAIA_CANCELLED);
   }
-  lua_pop(L, 3);
+  lua_pop(L, 2);
 }
 
 /* Calls the functions that wait for the request at the top. */
 static void wake(lua_State *L, struct raia_request *r) {
   r->awaited = false;
-  lua_getiuservalue(L, -1, 1);
-  lua_rawgeti(L, -1, RAIA_REQUEST_WAKE); /* request, values, set */
+  lua_getiuservalue(L, -1, RAIA_REQUEST_WAKE); /* request, set */
   lua_pushnil(L);
-  lua_rawseti(L, -3, RAIA_REQUEST_WAKE);
+  lua_setiuservalue(L, -3, RAIA_REQUEST_WAKE);
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
     lua_pushvalue(L, -2);
     lua_call(L, 0, 0);
   }
-  lua_pop(L, 2);
+  lua_pop(L, 1);
 }
 
 static void tell_transfer(lua_State *L, struct raia_transfer *t) {

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct raia_option *find(const struct raia_option *rows,
@@ -54,10 +55,11 @@ static double check_number(lua_State *L, int arg, const struct raia_option *r,
                            const char *unit) {
   double x = lua_tonumber(L, -1);
   if (lua_type(L, -1) != LUA_TNUMBER || !(x >= r->least && x <= r->most) ||
-      (r->type == RAIA_OPTION_COUNT && x != floor(x)))
-    wrong(L, arg, r->name,
-          lua_pushfstring(L, "must be a %s from %f to %f", unit, r->least,
-                          r->most));
+      (r->type == RAIA_OPTION_COUNT && x != floor(x))) {
+    char range[64];
+    snprintf(range, sizeof range, "from %.10g to %.10g", r->least, r->most);
+    wrong(L, arg, r->name, lua_pushfstring(L, "must be a %s %s", unit, range));
+  }
   return x;
 }
 

@@ -4,23 +4,28 @@
 
 #include "log.h"
 #include "path.h"
-#include "transfer.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 static const char no_memory[] = "out of memory";
 
+/* Of a body, from which on libcurl is told not to ask before sending it; it
+   does from 1 MiB, and each header costs 2,500 instructions a request. */
+enum { EXPECT_BYTES = 64 * 1024 };
+
+/* Of a key: shorter ones, as tests have, are words of the language, too. */
+enum { KEY_MIN = 8 };
+
 struct raia_origin {
   char *url, *key, *proxy, *ca_file;
   char *prefix;  /* the base URL's path without a trailing slash */
   CURLU *parsed; /* the base URL */
   struct raia_headers headers;
-  struct curl_slist content_type, expect; /* stand in front of headers */
+  struct curl_slist content_type, expect; /* may stand in front of headers */
   struct raia_handle *idle;
   struct raia_gate gate;
   long connect_timeout_ms;
@@ -35,10 +40,14 @@ int raia_origin_header(struct raia_origin *origin, const char *name,
 }
 
 struct curl_slist *raia_origin_headers(struct raia_origin *origin,
-                                       struct raia_headers *own, bool body) {
-  origin->expect.next = origin->headers.lines;
-  struct curl_slist *all =
-      body ? &origin->content_type : origin->headers.lines;
+                                       struct raia_headers *own, long body) {
+  struct curl_slist *all = origin->headers.lines;
+  origin->content_type.next = all;
+  origin->expect.next = &origin->content_type;
+  if (body > EXPECT_BYTES)
+    all = &origin->expect;
+  else if (body >= 0)
+    all = &origin->content_type;
   if (own->lines == NULL)
     return all;
   return raia_headers_join(own, all) ? own->lines : NULL;
@@ -54,6 +63,14 @@ static bool is_loopback(const char *host) {
          (ntohl(address.s_addr) >> 24) == 127;
 }
 
+/* Whether there is an escape in the host of a URL: libcurl would read it
+   after all else about the host. One may name the zone of an IPv6 address. */
+static bool has_escaped_host(const char *url) {
+  const char *host = strstr(url, "//") + 2;
+  host += strspn(host, "/");
+  return host[strcspn(host, "/[%")] == '%';
+}
+
 /* Sets o->parsed, loopback and prefix from `url`, or says what is wrong. */
 static const char *parse_base_url(struct raia_origin *o, const char *url,
                                   bool allow_insecure) {
@@ -65,6 +82,8 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
   if (strncasecmp(url, "https://", 8) != 0 &&
       strncasecmp(url, "http://", 7) != 0)
     return "must begin with https:// (or http:// to this machine)";
+  if (has_escaped_host(url))
+    return "must hold no escape in its host";
   o->parsed = curl_url();
   if (o->parsed == NULL)
     return no_memory;
@@ -106,40 +125,23 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
   static const char marks[] = {'*', '<', '>'}; /* note, header in, out */
   char *private = NULL;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-  struct raia_transfer *t = (struct raia_transfer *)(void *)private;
-  if (type > CURLINFO_HEADER_OUT || t == NULL)
+  struct raia_handle *handle = (struct raia_handle *)(void *)private;
+  if (type > CURLINFO_HEADER_OUT || handle == NULL)
     return 0;
   while (size > 0) {
     const char *end = memchr(data, '\n', size);
     size_t line = end == NULL ? size : (size_t)(end - data) + 1;
-    bool whole = type != CURLINFO_HEADER_OUT || (!t->cut_line && end != NULL);
+    bool whole =
+        type != CURLINFO_HEADER_OUT || (!handle->cut_line && end != NULL);
     if (whole)
       raia_log_line(marks[type], data, line,
                     ((struct raia_origin *)origin)->key);
     if (type == CURLINFO_HEADER_OUT)
-      t->cut_line = end == NULL;
+      handle->cut_line = end == NULL;
     data += line;
     size -= line;
   }
   return 0;
-}
-
-/* A body comes from a read callback that cannot go back to its start. When a
-   kept connection dies before the reply, libcurl would else send a POST again
-   by itself; so it has to give up with CURLE_SEND_FAIL_REWIND. */
-static int on_seek(void *transfer, curl_off_t offset, int origin) {
-  (void)transfer;
-  (void)offset;
-  (void)origin;
-  return CURL_SEEKFUNC_FAIL;
-}
-
-/* A program that the host starts gets no connection of ours. */
-static int on_socket(void *origin, curl_socket_t fd, curlsocktype purpose) {
-  (void)origin;
-  (void)purpose;
-  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return CURL_SOCKOPT_OK;
 }
 
 static CURLcode set_up(struct raia_origin *o, CURL *easy) {
@@ -148,8 +150,6 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   (code = code ? code : curl_easy_setopt(easy, option, value))
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_FOLLOWLOCATION, 0L);
-  SET(CURLOPT_SEEKFUNCTION, on_seek);
-  SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
 #if LIBCURL_VERSION_NUM >= 0x075500
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
 #else
@@ -171,8 +171,10 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   SET(CURLOPT_BUFFERSIZE, 128L * 1024);
   if (o->proxy != NULL)
     SET(CURLOPT_PROXY, o->proxy);
-  else if (o->loopback) /* what stays on this machine needs none */
+  else if (o->loopback) { /* what stays on this machine needs none */
     SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NOPROXY, "*"); /* nor a look at the environment each time */
+  }
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -250,8 +252,8 @@ const char *raia_origin_open(struct raia_origin **out,
   o->connect_timeout_ms = (long)(options->connect_timeout * 1000);
   static char content_type[] = "Content-Type: application/json";
   static char expect[] = "Expect:"; /* do not ask before sending a body */
-  o->content_type = (struct curl_slist){content_type, &o->expect};
-  o->expect = (struct curl_slist){expect, NULL};
+  o->content_type.data = content_type;
+  o->expect.data = expect;
   const char *wrong =
       parse_base_url(o, options->base_url, options->allow_insecure);
   if (wrong == NULL) {
@@ -292,6 +294,16 @@ void raia_origin_close(struct raia_origin *o) {
   free(o->ca_file);
   free(o->prefix);
   free(o);
+}
+
+void raia_origin_mask(const struct raia_origin *o, char *bytes,
+                      size_t length) {
+  size_t key = strlen(o->key);
+  if (key < KEY_MIN)
+    return;
+  for (char *c = bytes; length >= key; length--, c++)
+    if (*c == *o->key && memcmp(c, o->key, key) == 0)
+      memset(c, '*', key);
 }
 
 struct raia_gate *raia_origin_gate(struct raia_origin *o) {

@@ -31,6 +31,10 @@ void raia_origin_close(struct raia_origin *origin);
 /* The base URL as it was checked, without a trailing slash. */
 const char *raia_origin_url(const struct raia_origin *origin);
 
+/* Overwrites the key with stars wherever it stands in the bytes. */
+void raia_origin_mask(const struct raia_origin *origin, char *bytes,
+                      size_t length);
+
 /* What its attempts pass through. */
 struct raia_gate *raia_origin_gate(struct raia_origin *origin);
 

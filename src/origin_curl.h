@@ -7,9 +7,15 @@
 
 #include <curl/curl.h>
 
+struct raia_transfer;
+
 struct raia_handle {
   CURL *easy;
   CURLU *url;
+  struct raia_transfer *transfer; /* that has it, or had it last */
+  char detail[CURL_ERROR_SIZE];   /* libcurl's words for what went wrong */
+  bool set_up;                    /* by the transfer that had it first */
+  bool cut_line; /* what libcurl showed last did not end its line */
   struct raia_handle *next;
 };
 
@@ -24,9 +30,10 @@ void raia_origin_give(struct raia_origin *origin, struct raia_handle *handle);
 bool raia_origin_aim(struct raia_origin *origin, struct raia_handle *handle,
                      const char *path, const char *query);
 
-/* The header list of a request. It is the origin's or, where there is one,
-   part of `own`; NULL when out of memory. */
+/* The header list of a request with a body of so many bytes, or -1 for none.
+   It is the origin's or, where there is one, part of `own`; NULL when out of
+   memory. */
 struct curl_slist *raia_origin_headers(struct raia_origin *origin,
-                                       struct raia_headers *own, bool body);
+                                       struct raia_headers *own, long body);
 
 #endif

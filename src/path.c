@@ -13,6 +13,8 @@ static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 const char *raia_path_bad_id(const char *id, size_t length) {
   if (length == 0)
     return "is empty";
+  if (length > RAIA_PATH_MAX)
+    return "has more than 16,384 bytes";
   if ((length == 1 && id[0] == '.') || (length == 2 && !memcmp(id, "..", 2)))
     return "is '.' or '..', which would name another path";
   return NULL;
@@ -51,6 +53,8 @@ static bool dots(const char *s) {
 const char *raia_path_bad(const char *path, size_t length) {
   if (path[0] != '/' || strlen(path) != length)
     return "must begin with '/' and hold no NUL";
+  if (length > RAIA_PATH_MAX)
+    return "has more than 16,384 bytes";
   for (const char *s = path; *s != '\0'; s++) {
     bool escape = *s == '%' && isxdigit((unsigned char)s[1]) &&
                   isxdigit((unsigned char)s[2]);

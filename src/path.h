@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+enum { RAIA_PATH_MAX = 16384 }; /* bytes of a path, an id, a query */
+
 /* NULL when `id` can be one segment of a path, else why not. */
 const char *raia_path_bad_id(const char *id, size_t length);
 

@@ -3,9 +3,9 @@
 
 #include "events.h"
 #include "origin_curl.h"
+#include "process.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +30,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
               : what == CURL_POLL_OUT   ? RAIA_WRITABLE
               : what == CURL_POLL_INOUT ? RAIA_READABLE | RAIA_WRITABLE
                                         : 0;
-  char *t = NULL;
+  (void)easy;
   (void)socket;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
-  if (t != NULL && watch != 0)
-    ((struct raia_transfer *)(void *)t)->socket = fd;
   /* A socket that can't be watched ends by its timeout; an error from here
      would end all that is in flight. */
   (void)raia_events_set(lane->pool->events, fd, watch,
@@ -61,22 +58,33 @@ int raia_pool_socket(const struct raia_pool *pool, int port) {
   return page == NULL ? -1 : page[port & 255] - 1;
 }
 
-/* Remembers the socket that `t` was on. Where there is no memory for it, the
-   next request there goes unchecked. */
+/* Remembers the socket of the connection that `t` made. Where there is no
+   memory for it, the next request there goes unchecked. */
 static void remember_socket(struct raia_pool *pool, struct raia_transfer *t) {
   long port = 0;
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  if (t->reused)
+    return;
   curl_easy_getinfo(t->handle->easy, CURLINFO_LOCAL_PORT, &port);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_ACTIVESOCKET, &fd);
   int **page = &pool->sockets[(port >> 8) & 255];
   if (*page == NULL)
     *page = calloc(256, sizeof **page); /* a descriptor and 1, or 0 */
   if (*page != NULL)
-    (*page)[port & 255] = t->socket + 1;
+    (*page)[port & 255] = fd + 1;
+}
+
+void raia_pool_opened(struct raia_pool *pool, int fd) {
+  raia_events_opened(pool->events, fd);
+}
+
+void raia_pool_closing(struct raia_pool *pool, int fd) {
+  raia_events_closing(pool->events, fd);
 }
 
 /* ---- open, close ---- */
 
-/* Once a process, and never undone: others may be using libcurl, too. */
-static void init_libcurl(void) { (void)curl_global_init(CURL_GLOBAL_ALL); }
+static void renew(struct raia_pool *pool);
 
 static bool open_lane(struct raia_pool *pool, struct raia_lane *lane) {
   if (lane->multi != NULL)
@@ -111,8 +119,8 @@ static void close_lane(struct raia_lane *lane) {
 }
 
 bool raia_pool_open(struct raia_pool *pool) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, init_libcurl);
+  raia_process_init();
+  pool->forks = raia_process_forks();
   raia_ring_init(&pool->running);
   raia_ring_init(&pool->timers);
   raia_ring_init(&pool->news);
@@ -121,29 +129,63 @@ bool raia_pool_open(struct raia_pool *pool) {
   return pool->events != NULL && open_lane(pool, &pool->lanes[RAIA_PLAIN]);
 }
 
-static void stop_timer(struct raia_timer *timer) {
-  if (timer->source == RAIA_OF_TRANSFER)
-    raia_pool_stop(RAIA_OF(struct raia_transfer, retry, timer), RAIA_CLOSED);
-  else
-    raia_ring_out(&timer->link);
+static void forget_sockets(struct raia_pool *pool) {
+  for (int i = 0; i < 256; i++)
+    free(pool->sockets[i]);
+  memset(pool->sockets, 0, sizeof pool->sockets);
+}
+
+static void leave(struct raia_transfer *t) {
+  t->forked = true;
+  raia_pool_stop(t, RAIA_CLOSED);
+}
+
+static void leave_all(struct raia_pool *pool) {
+  while (!raia_ring_empty(&pool->running)) {
+    struct raia_transfer *t = of_link(pool->running.next);
+    struct raia_link *queue = &raia_origin_gate(t->origin)->queue;
+    while (!raia_ring_empty(queue)) /* or it would begin in t's place */
+      leave(of_link(queue->next));
+    leave(t);
+  }
+  struct raia_link *link = pool->timers.next;
+  while (link != &pool->timers) {
+    struct raia_timer *timer = RAIA_OF(struct raia_timer, link, link);
+    link = link->next;
+    if (timer->source == RAIA_OF_TRANSFER)
+      leave(RAIA_OF(struct raia_transfer, retry, timer));
+  }
 }
 
 void raia_pool_close(struct raia_pool *pool) {
+  renew(pool);
   if (pool->events == NULL)
     return;
-  while (!raia_ring_empty(&pool->running))
-    raia_pool_stop(of_link(pool->running.next), RAIA_CLOSED);
+  leave_all(pool);
   while (!raia_ring_empty(&pool->timers))
-    stop_timer(RAIA_OF(struct raia_timer, link, pool->timers.next));
+    raia_ring_out(pool->timers.next);
   while (raia_pool_news(pool) != NULL)
     ;
   for (int i = 0; i < RAIA_LANES; i++)
     close_lane(&pool->lanes[i]);
-  for (int i = 0; i < 256; i++)
-    free(pool->sockets[i]);
-  memset(pool->sockets, 0, sizeof pool->sockets);
+  forget_sockets(pool);
   raia_events_close(pool->events);
   pool->events = NULL;
+}
+
+/* In the child of a fork, begins anew: connections, descriptors and threads
+   of libcurl's are the parent's. So the child leaves them as they are, for
+   good: cleaning up would say goodbye on the parent's connections. */
+static void renew(struct raia_pool *pool) {
+  if (pool->events == NULL || pool->forks == raia_process_forks())
+    return;
+  pool->forks = raia_process_forks();
+  for (int i = 0; i < RAIA_LANES; i++)
+    pool->lanes[i] = (struct raia_lane){0};
+  pool->widened = NULL;
+  forget_sockets(pool);
+  pool->events = raia_events_open(); /* NULL: all calls fail as closed */
+  leave_all(pool);
 }
 
 /* ---- timers and news ---- */
@@ -202,7 +244,10 @@ static void take_out(struct raia_transfer *t) {
   t->state = RAIA_READY;
   if (!running)
     return;
-  curl_multi_remove_handle(t->lane->multi, t->handle->easy);
+  if (t->lane->multi != NULL)
+    curl_multi_remove_handle(t->lane->multi, t->handle->easy);
+  else /* the parent's, see renew */
+    t->handle = NULL;
   gate->active--;
   if (gate->user == t)
     gate->user = NULL;
@@ -246,6 +291,7 @@ static void begin(struct raia_pool *pool, struct raia_transfer *t) {
 }
 
 void raia_pool_start(struct raia_pool *pool, struct raia_transfer *t) {
+  renew(pool);
   t->pool = pool;
   pool->in_flight++;
   if (pool->events == NULL)
@@ -255,6 +301,8 @@ void raia_pool_start(struct raia_pool *pool, struct raia_transfer *t) {
 }
 
 void raia_pool_stop(struct raia_transfer *t, enum raia_kind kind) {
+  if (t->state != RAIA_READY && t->state != RAIA_DONE)
+    renew(t->pool); /* which may end it */
   if (t->state == RAIA_READY || t->state == RAIA_DONE)
     return;
   if (t->state == RAIA_RUNNING) {
@@ -263,7 +311,8 @@ void raia_pool_stop(struct raia_transfer *t, enum raia_kind kind) {
   }
   take_out(t);
   finish(t, kind);
-  raia_events_wake(t->pool->events);
+  if (t->pool->events != NULL)
+    raia_events_wake(t->pool->events);
 }
 
 void raia_pool_forget(struct raia_transfer *t) {
@@ -297,8 +346,8 @@ static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
   raia_transfer_end(t, (int)code);
   remember_socket(pool, t);
   t->attempt_ended = true;
-  if (t->multiplexed)
-    raia_origin_gate(t->origin)->multiplexes = true;
+  if (t->answered)
+    raia_origin_gate(t->origin)->multiplexes = t->multiplexed;
   slow_down(t, now, random);
   take_out(t);
   double wait =
@@ -317,10 +366,10 @@ static void collect(struct raia_pool *pool, struct raia_lane *lane) {
   int left;
   CURLMsg *message;
   while ((message = curl_multi_info_read(lane->multi, &left)) != NULL) {
-    char *t = NULL;
+    char *handle = NULL;
     CURLcode code = message->data.result; /* gone with the handle */
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
-    end_attempt(pool, (struct raia_transfer *)(void *)t, code);
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &handle);
+    end_attempt(pool, ((struct raia_handle *)(void *)handle)->transfer, code);
   }
 }
 
@@ -374,17 +423,21 @@ double raia_pool_patience(const struct raia_pool *pool) {
   return due == HUGE_VAL ? -1 : fmax(due - raia_now(), 0);
 }
 
-int raia_pool_fd(const struct raia_pool *pool) {
+int raia_pool_fd(struct raia_pool *pool) {
+  renew(pool);
   return pool->events == NULL ? -1 : raia_events_fd(pool->events);
 }
 
 bool raia_pool_step(struct raia_pool *pool, double seconds) {
   struct raia_event ready[64];
   int running;
+  renew(pool);
   if (pool->events == NULL)
     return true;
   fire_due(pool); /* not again after the wait: first, the news are told */
   advance(pool);
+  if (pool->in_flight == 0 && !raia_ring_empty(&pool->news))
+    return true; /* there is nothing to look for */
   double patience = raia_pool_patience(pool);
   if (patience >= 0 && patience < seconds)
     seconds = patience;

@@ -1,4 +1,6 @@
-/* All that is in flight: libcurl's multi handles, their sockets and timers. */
+/* All that is in flight: libcurl's multi handles, their sockets and timers. In
+   the child of a fork, what is in flight ends as closed, and all connections
+   and descriptors are new; those of the parent are left alone. */
 #ifndef RAIA_POOL_H
 #define RAIA_POOL_H
 
@@ -24,6 +26,7 @@ struct raia_pool {
   int *sockets[256];          /* descriptors by local port, in pages of 256 */
   struct raia_gate *widened;  /* there may be room for what is queued in it */
   unsigned random;
+  unsigned forks; /* of the process, when it was opened or begun anew */
 };
 
 /* Opens a zeroed pool. False when out of memory or descriptors; then, too,
@@ -59,9 +62,13 @@ struct raia_news *raia_pool_news(struct raia_pool *pool);
 /* The socket of the last connection known to be on that local port, or -1. */
 int raia_pool_socket(const struct raia_pool *pool, int port);
 
+/* A socket for connections was made, or is about to be closed. */
+void raia_pool_opened(struct raia_pool *pool, int fd);
+void raia_pool_closing(struct raia_pool *pool, int fd);
+
 /* A descriptor that is readable when a step would find something, or -1; and
    after how many seconds one would anyway, negative for never. */
-int raia_pool_fd(const struct raia_pool *pool);
+int raia_pool_fd(struct raia_pool *pool);
 double raia_pool_patience(const struct raia_pool *pool);
 
 /* Seconds of a clock that never goes back. */

@@ -41,33 +41,35 @@ static bool has_id(lua_State *L, const char *name) {
   return has;
 }
 
-/* Turns the array at the top into one of messages; false when it holds
-   something else. */
+/* Turns the elements of the array at the top into messages; false when it
+   holds something else. */
 static bool make_messages(lua_State *L) {
   lua_Integer length = (lua_Integer)lua_rawlen(L, -1);
   if (length == 0) {
     lua_pushnil(L);
-    if (lua_next(L, -2) != 0)
-      return false; /* an object */
+    return lua_next(L, -2) == 0; /* else it is an object */
   }
-  lua_createtable(L, (int)length, 0);
+  luaL_getmetatable(L, RAIA_MESSAGE); /* array, metatable */
   for (lua_Integer i = 1; i <= length; i++) {
     if (lua_rawgeti(L, -2, i) != LUA_TTABLE)
       return false;
-    raia_message_new(L);
-    lua_rawseti(L, -2, i);
+    raia_message_new(L, -2);
+    lua_rawseti(L, -3, i);
   }
+  lua_pop(L, 1);
   return true;
 }
 
 /* Pushes what the decoded table at the top becomes. */
-static int push_success(lua_State *L, struct raia_request *request,
-                        int values) {
+static int push_success(lua_State *L, int index) {
+  struct raia_request *request = lua_touserdata(L, index);
   switch (request->operation->reply) {
   case RAIA_REPLY_MESSAGE:
     if (!has_string(L, "id"))
       return fail(L, request, "a message without an id");
-    raia_message_new(L);
+    luaL_getmetatable(L, RAIA_MESSAGE);
+    lua_insert(L, -2);
+    raia_message_new(L, -2);
     return 1;
   case RAIA_REPLY_MESSAGES:
     if (lua_getfield(L, -1, "messages") != LUA_TTABLE)
@@ -93,20 +95,29 @@ static int push_success(lua_State *L, struct raia_request *request,
     return 1;
   }
   if (request->operation->reply == RAIA_REPLY_REFRESH) {
-    lua_rawgeti(L, values, RAIA_REQUEST_TARGET); /* fields, conversation */
+    lua_getiuservalue(L, index,
+                      RAIA_REQUEST_TARGET); /* fields, conversation */
     lua_getiuservalue(L, -1, 1);
     lua_pushvalue(L, -3);
     lua_rawseti(L, -2, RAIA_CONVERSATION_FIELDS);
     lua_pop(L, 1);
   } else {
-    lua_rawgeti(L, values, RAIA_REQUEST_CLIENT);
+    lua_getiuservalue(L, index, RAIA_REQUEST_CLIENT);
     lua_insert(L, -2); /* client, fields */
     raia_conversation_new(L, -2);
   }
   return 1;
 }
 
-static int push_reply(lua_State *L, struct raia_request *request, int values) {
+/* Has what of the reply is shown hold no key. */
+static void hide_key(struct raia_request *request) {
+  raia_buffer_shrink(&request->transfer.reply, RAIA_EXCERPT);
+  if (request->client->origin != NULL)
+    raia_transfer_hide(&request->transfer);
+}
+
+static int push_reply(lua_State *L, int index) {
+  struct raia_request *request = lua_touserdata(L, index);
   struct raia_transfer *t = &request->transfer;
   enum raia_reply reply = request->operation->reply;
   bool may_be_empty = reply == RAIA_REPLY_NOTHING || reply == RAIA_REPLY_TABLE;
@@ -117,32 +128,39 @@ static int push_reply(lua_State *L, struct raia_request *request, int values) {
   if (t->reply.length == 0)
     return fail(L, request, "it is empty");
   if (!is_json(t)) {
+    hide_key(request);
     lua_pushfstring(L, "its content type is '%s'", t->content_type);
     return fail(L, request, lua_tostring(L, -1));
   }
-  if (!raia_json_decode(L, t->reply.data, t->reply.length))
+  lua_pushlstring(L, t->reply.data, t->reply.length);
+  raia_buffer_shrink(&t->reply, RAIA_EXCERPT); /* a large text twice is much */
+  if (!raia_json_decode(L)) {
+    hide_key(request);
     return fail(L, request, lua_tostring(L, -1));
+  }
   if (lua_type(L, -1) != LUA_TTABLE)
     return fail(L, request, "it is neither an object nor an array");
-  return push_success(L, request, values);
+  return push_success(L, index);
 }
 
 /* Pushes the error that a server answered with. */
 static int push_http_error(lua_State *L, struct raia_request *request) {
   const struct raia_transfer *t = &request->transfer;
   struct raia_failure failure = {0};
-  if (t->reply.length > 0 && is_json(t) &&
-      raia_json_decode(L, t->reply.data, t->reply.length) &&
-      lua_type(L, -1) == LUA_TTABLE)
-    failure.body = lua_gettop(L);
+  if (t->reply.length > 0 && is_json(t)) {
+    lua_pushlstring(L, t->reply.data, t->reply.length);
+    if (raia_json_decode(L) && lua_type(L, -1) == LUA_TTABLE)
+      failure.body = lua_gettop(L);
+  }
   return raia_error_push(L, request, &failure);
 }
 
-int raia_reply_push(lua_State *L, struct raia_request *request, int values) {
+int raia_reply_push(lua_State *L, int index) {
+  struct raia_request *request = lua_touserdata(L, index);
   struct raia_failure failure = {0};
   switch (request->transfer.outcome.kind) {
   case RAIA_OK:
-    return push_reply(L, request, values);
+    return push_reply(L, index);
   case RAIA_HTTP:
     return push_http_error(L, request);
   case RAIA_NO_MEMORY:

@@ -4,9 +4,9 @@
 
 #include "request.h"
 
-/* Pushes the results of the finished request whose user value is at `values`
-   and returns how many. Raises only when out of memory. */
-int raia_reply_push(lua_State *L, struct raia_request *request, int values);
+/* Pushes the results of the finished request at `index` and returns how many.
+   Raises only when out of memory. */
+int raia_reply_push(lua_State *L, int index);
 
 /* Pushes nil, message, err for a request that is refused: path and message of
    what is wrong are on top and are popped. */

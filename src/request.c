@@ -16,7 +16,8 @@ struct raia_request *raia_request_new(lua_State *L, int client,
                                       const struct raia_operation *operation) {
   struct raia_client *c = lua_touserdata(L, client);
   client = lua_absindex(L, client);
-  struct raia_request *r = lua_newuserdatauv(L, sizeof *r, 1);
+  struct raia_request *r =
+      lua_newuserdatauv(L, sizeof *r, RAIA_REQUEST_VALUES);
   memset(r, 0, sizeof *r);
   luaL_setmetatable(L, RAIA_REQUEST);
   r->operation = operation;
@@ -30,11 +31,8 @@ struct raia_request *raia_request_new(lua_State *L, int client,
                                                  : default_timeout;
   r->transfer.max_retries = (int)c->max_retries;
   raia_buffer_init(&r->transfer.reply, (size_t)c->max_response_bytes);
-  lua_createtable(L, RAIA_REQUEST_RESULTS, 0); /* request, values */
   lua_pushvalue(L, client);
-  lua_rawseti(L, -2, RAIA_REQUEST_CLIENT);
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, -3, 1);
+  lua_setiuservalue(L, -2, RAIA_REQUEST_CLIENT);
   return r;
 }
 
@@ -51,9 +49,9 @@ void raia_request_start(lua_State *L, int index) {
   raia_pool_start(raia_engine_pool(L), &r->transfer);
 }
 
-/* Keeps the n values at the top as the results of the request whose user
-   value is at `values`, and leaves them there. */
-static void keep_results(lua_State *L, int values, int n) {
+/* Keeps the n values at the top as the results of the request at `index`, and
+   leaves them there. */
+static void keep_results(lua_State *L, int index, int n) {
   int first = lua_gettop(L) - n + 1;
   lua_createtable(L, n, 1);
   for (int i = 0; i < n; i++) {
@@ -62,38 +60,36 @@ static void keep_results(lua_State *L, int values, int n) {
   }
   lua_pushinteger(L, n);
   lua_setfield(L, -2, "n");
-  lua_rawseti(L, values, RAIA_REQUEST_RESULTS);
+  lua_setiuservalue(L, index, RAIA_REQUEST_RESULTS);
 }
 
 void raia_request_refuse(lua_State *L, int index) {
   struct raia_request *r = lua_touserdata(L, index);
   int top = lua_gettop(L) - 2; /* …, path, message */
   r->transfer.state = RAIA_DONE;
-  lua_getiuservalue(L, index, 1);
-  lua_insert(L, top + 1);
-  keep_results(L, top + 1, raia_reply_push_invalid(L, r));
+  keep_results(L, index, raia_reply_push_invalid(L, r));
   lua_settop(L, top);
 }
 
 int raia_request_results(lua_State *L, int index) {
   struct raia_request *r = lua_touserdata(L, index);
   luaL_checkstack(L, 10, NULL);
-  lua_getiuservalue(L, index, 1);
-  int values = lua_gettop(L);
-  if (lua_rawgeti(L, values, RAIA_REQUEST_ERROR) == LUA_TTABLE) {
+  if (lua_getiuservalue(L, index, RAIA_REQUEST_ERROR) == LUA_TTABLE) {
     lua_rawgeti(L, -1, 1);
     return lua_error(L);
   }
-  if (lua_rawgeti(L, values, RAIA_REQUEST_RESULTS) != LUA_TTABLE) {
-    keep_results(L, values, raia_reply_push(L, r, values));
-    raia_buffer_free(&r->transfer.reply);
-    lua_rawgeti(L, values, RAIA_REQUEST_RESULTS);
+  if (lua_getiuservalue(L, index, RAIA_REQUEST_RESULTS) == LUA_TTABLE) {
+    int results = lua_gettop(L);
+    lua_getfield(L, results, "n");
+    int n = (int)lua_tointeger(L, -1);
+    for (int i = 1; i <= n; i++)
+      lua_rawgeti(L, results, i);
+    return n;
   }
-  int results = lua_gettop(L);
-  lua_getfield(L, results, "n");
-  int n = (int)lua_tointeger(L, -1);
-  for (int i = 1; i <= n; i++)
-    lua_rawgeti(L, results, i);
+  int n = raia_reply_push(L, index);
+  raia_buffer_free(&r->transfer.reply);
+  if (r->held)
+    keep_results(L, index, n);
   return n;
 }
 

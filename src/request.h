@@ -10,7 +10,7 @@
 
 #define RAIA_REQUEST "raia.request"
 
-/* In the user value, a table, of a request. */
+/* The user values of a request. */
 enum {
   RAIA_REQUEST_CLIENT = 1,
   RAIA_REQUEST_TARGET, /* the conversation it was called on */
@@ -20,7 +20,8 @@ enum {
   RAIA_REQUEST_BODY,
   RAIA_REQUEST_RESULTS, /* packed, once they are made */
   RAIA_REQUEST_ERROR,   /* raised by on_event, in a table */
-  RAIA_REQUEST_WAKE     /* a set of functions to call when it is done */
+  RAIA_REQUEST_WAKE,    /* a set of functions to call when it is done */
+  RAIA_REQUEST_VALUES = RAIA_REQUEST_WAKE /* how many there are */
 };
 
 struct raia_request {
@@ -29,10 +30,10 @@ struct raia_request {
   struct raia_client *client;
   struct raia_link of_client;
   bool awaited; /* there is somebody to wake */
+  bool held;    /* by the caller, who may ask for its results again */
 };
 
-/* Pushes a request of the client at `client`, ready to be filled in, and its
-   user value. */
+/* Pushes a request of the client at `client`, ready to be filled in. */
 struct raia_request *raia_request_new(lua_State *L, int client,
                                       const struct raia_operation *operation);
 

@@ -79,13 +79,12 @@ static int scheduler_on_done(lua_State *L) {
   struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   bool on = !lua_toboolean(L, 3);
-  lua_getiuservalue(L, 1, 1);
-  if (lua_rawgeti(L, -1, RAIA_REQUEST_WAKE) != LUA_TTABLE) {
+  if (lua_getiuservalue(L, 1, RAIA_REQUEST_WAKE) != LUA_TTABLE) {
     if (!on)
       return 0;
     lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, -4, RAIA_REQUEST_WAKE);
+    lua_setiuservalue(L, 1, RAIA_REQUEST_WAKE);
   }
   lua_pushvalue(L, 2);
   if (on)

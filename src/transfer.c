@@ -6,28 +6,25 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { HEADER_BYTES_MAX = 256 * 1024 };
 
+/* Whether libcurl tells when a connection is ready for the request. */
+#ifndef RAIA_HAS_PREREQ
+#define RAIA_HAS_PREREQ (LIBCURL_VERSION_NUM >= 0x075000)
+#endif
+
 /* ---- libcurl's callbacks: they copy bytes and nothing else ---- */
 
-static size_t on_read(char *out, size_t size, size_t n, void *transfer) {
-  struct raia_transfer *t = transfer;
-  size_t left = t->body_length - t->body_sent;
-  n = size * n < left ? size * n : left;
-  if (n > 0)
-    memcpy(out, t->body + t->body_sent, n);
-  t->body_sent += n;
-  return n;
-}
-
-static size_t on_write(char *bytes, size_t size, size_t n, void *transfer) {
-  struct raia_transfer *t = transfer;
+static size_t on_write(char *bytes, size_t size, size_t n, void *handle) {
+  struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
   n *= size;
   if (t->reply.length == 0) {
     curl_off_t total = -1;
@@ -63,8 +60,8 @@ static bool header(const char *line, size_t length, const char *name,
   return true;
 }
 
-static size_t on_header(char *line, size_t size, size_t n, void *transfer) {
-  struct raia_transfer *t = transfer;
+static size_t on_header(char *line, size_t size, size_t n, void *handle) {
+  struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
   char value[64];
   n *= size;
   t->header_bytes += n;
@@ -89,15 +86,40 @@ static size_t on_header(char *line, size_t size, size_t n, void *transfer) {
   return n;
 }
 
-#if LIBCURL_VERSION_NUM >= 0x075000
+/* Whether libcurl is about to send again what may have been delivered. It does
+   so by itself when a kept connection dies before the reply. Where the first
+   connection was new, it does so only when the server has refused the request
+   unread (HTTP/2: REFUSED_STREAM, or GOAWAY with a lower stream). */
+static bool would_repeat(const struct raia_transfer *t) {
+  long bytes = 0;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &bytes);
+  return t->begun && t->kept && !t->outcome.idempotent &&
+         bytes > t->bytes_before;
+}
+
+/* A program that the host starts gets no connection of ours. */
+static int on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
+  struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
+  (void)purpose;
+  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  raia_pool_opened(t->pool, fd);
+  t->repeated = would_repeat(t);
+  return t->repeated ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
+}
+
+/* Connections outlive their transfers, and handles; but not the pool. */
+static int on_close(void *pool, curl_socket_t fd) {
+  raia_pool_closing(pool, fd);
+  return close(fd);
+}
+
+#if RAIA_HAS_PREREQ
 /* Whether a kept connection is no good for another request: the server has
    ended it, or has sent something that nobody asked for, which would be taken
    for the answer. Over HTTP/2 there is more to send than answers. */
 static bool is_stale(const struct raia_transfer *t, int own_port) {
-  long connects = 1;
   char byte;
-  curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
-  int fd = connects > 0 ? -1 : raia_pool_socket(t->pool, own_port);
+  int fd = t->kept ? raia_pool_socket(t->pool, own_port) : -1;
   if (fd < 0 || raia_origin_gate(t->origin)->multiplexes)
     return false;
   ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -105,20 +127,29 @@ static bool is_stale(const struct raia_transfer *t, int own_port) {
 }
 
 /* Called when a connection is ready for the request. Two requests at a time on
-   one connection: so the server speaks HTTP/2, long before it has answered. */
-static int on_ready(void *transfer, char *ip, char *own_ip, int port,
+   one connection: so the server speaks HTTP/2, long before it has answered.
+   One that has an answer may be done, and just not have been collected yet. */
+static int on_ready(void *handle, char *ip, char *own_ip, int port,
                     int own_port) {
-  struct raia_transfer *t = transfer;
+  struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
   struct raia_gate *gate = raia_origin_gate(t->origin);
+  long connects = 0;
   (void)ip;
   (void)own_ip;
   (void)port;
+  t->repeated = would_repeat(t);
+  if (t->repeated)
+    return CURL_PREREQFUNC_ABORT;
+  curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &t->bytes_before);
+  t->kept = connects == t->connects;
+  t->connects = connects;
   t->stale = is_stale(t, own_port);
   if (t->stale)
     return CURL_PREREQFUNC_ABORT;
   t->begun = true;
-  if (gate->user != NULL && gate->user != t && gate->port == own_port &&
-      !gate->multiplexes) {
+  if (gate->user != NULL && gate->user != t && !gate->user->headers_done &&
+      gate->port == own_port && !gate->multiplexes) {
     gate->multiplexes = true;
     t->pool->widened = gate;
   }
@@ -130,6 +161,9 @@ static int on_ready(void *transfer, char *ip, char *own_ip, int port,
 
 /* ---- an attempt ---- */
 
+#define SET(option, value)                                                    \
+  (code = code ? code : curl_easy_setopt(easy, option, value))
+
 static bool is_idempotent(const char *method) {
   static const char *const methods[] = {"GET", "PUT", "DELETE"};
   for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
@@ -138,40 +172,73 @@ static bool is_idempotent(const char *method) {
   return false;
 }
 
-static CURLcode set_up(struct raia_transfer *t, CURL *easy) {
+/* Sets on a new handle what holds for all its attempts. */
+static CURLcode set_up(struct raia_handle *handle, struct raia_pool *pool) {
+  CURL *easy = handle->easy;
+  CURLcode code = CURLE_OK;
+  SET(CURLOPT_PRIVATE, handle);
+  SET(CURLOPT_ERRORBUFFER, handle->detail);
+  SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+  SET(CURLOPT_SOCKOPTDATA, handle);
+  SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+  SET(CURLOPT_CLOSESOCKETDATA, pool);
+  SET(CURLOPT_WRITEFUNCTION, on_write);
+  SET(CURLOPT_WRITEDATA, handle);
+  SET(CURLOPT_HEADERFUNCTION, on_header);
+  SET(CURLOPT_HEADERDATA, handle);
+#if RAIA_HAS_PREREQ
+  SET(CURLOPT_PREREQFUNCTION, on_ready);
+  SET(CURLOPT_PREREQDATA, handle);
+#endif
+  return code;
+}
+
+/* Sets the method; most handles keep theirs. */
+static CURLcode set_method(struct raia_transfer *t, bool upload) {
+  CURL *easy = t->handle->easy;
+  CURLcode code = CURLE_OK;
+  const char *by_itself = upload ? "POST" : "GET";
+  const char *custom = strcmp(t->method, by_itself) == 0 ? NULL : t->method;
+  if (upload) {
+    SET(CURLOPT_POSTFIELDS, t->body == NULL ? "" : t->body);
+    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_length);
+  } else {
+    SET(CURLOPT_HTTPGET, 1L);
+  }
+  SET(CURLOPT_CUSTOMREQUEST, custom);
+  return code;
+}
+
+/* Sets what is this attempt's. */
+static CURLcode aim(struct raia_transfer *t) {
+  CURL *easy = t->handle->easy;
   bool upload = t->body != NULL || strcmp(t->method, "POST") == 0;
-  /* Without a body there is no callback to keep libcurl from sending it again
-     on a new connection; then it may not use an old one. */
-  bool fresh = t->body == NULL && !t->outcome.idempotent;
-  struct curl_slist *headers =
-      raia_origin_headers(t->origin, &t->headers, upload);
+  struct curl_slist *headers = raia_origin_headers(
+      t->origin, &t->headers, upload ? (long)t->body_length : -1);
   if (headers == NULL ||
       !raia_origin_aim(t->origin, t->handle, t->path, t->query))
     return CURLE_OUT_OF_MEMORY;
-  CURLcode code = CURLE_OK;
-#define SET(option, value)                                                    \
-  (code = code ? code : curl_easy_setopt(easy, option, value))
-  SET(upload ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
-  SET(CURLOPT_CUSTOMREQUEST, t->method);
-  SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_length);
-  SET(CURLOPT_FRESH_CONNECT, (long)fresh);
+  CURLcode code = set_method(t, upload);
   SET(CURLOPT_HTTPHEADER, headers);
   SET(CURLOPT_ACCEPT_ENCODING, t->large ? "" : NULL);
   SET(CURLOPT_TIMEOUT_MS, (long)(t->timeout * 1000));
-  SET(CURLOPT_ERRORBUFFER, t->detail);
-  SET(CURLOPT_PRIVATE, t);
-  SET(CURLOPT_READFUNCTION, on_read);
-  SET(CURLOPT_READDATA, t);
-  SET(CURLOPT_WRITEFUNCTION, on_write);
-  SET(CURLOPT_WRITEDATA, t);
-  SET(CURLOPT_HEADERFUNCTION, on_header);
-  SET(CURLOPT_HEADERDATA, t);
-#if LIBCURL_VERSION_NUM >= 0x075000
-  SET(CURLOPT_PREREQFUNCTION, on_ready);
-  SET(CURLOPT_PREREQDATA, t);
+#if !RAIA_HAS_PREREQ /* nothing tells that libcurl sends again */
+  SET(CURLOPT_FRESH_CONNECT, (long)!t->outcome.idempotent);
 #endif
-#undef SET
   return code;
+}
+
+/* A handle of its origin's, or NULL when out of memory. */
+static struct raia_handle *take_handle(const struct raia_transfer *t) {
+  struct raia_handle *handle = raia_origin_take(t->origin);
+  if (handle != NULL && !handle->set_up) {
+    handle->set_up = set_up(handle, t->pool) == CURLE_OK;
+    if (!handle->set_up) {
+      raia_origin_give(t->origin, handle);
+      return NULL;
+    }
+  }
+  return handle;
 }
 
 bool raia_transfer_begin(struct raia_transfer *t) {
@@ -182,14 +249,29 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->outcome.retry_after = -1;
   t->outcome.idempotent = is_idempotent(t->method);
   t->detail[0] = t->content_type[0] = t->request_id[0] = '\0';
-  t->body_sent = t->header_bytes = 0;
-  t->stale = t->headers_done = t->cut_line = false;
-  t->socket = -1;
-  t->begun = LIBCURL_VERSION_NUM < 0x075000; /* nothing tells: it may have */
+  t->header_bytes = 0;
+  t->connects = t->bytes_before = 0;
+  t->stale = t->kept = t->repeated = t->headers_done = false;
+  t->begun = !RAIA_HAS_PREREQ; /* nothing tells: it may have */
   t->refused = RAIA_APPENDED;
   if (t->handle == NULL)
-    t->handle = raia_origin_take(t->origin);
-  return t->handle != NULL && set_up(t, t->handle->easy) == CURLE_OK;
+    t->handle = take_handle(t);
+  if (t->handle == NULL)
+    return false;
+  t->handle->transfer = t;
+  t->handle->detail[0] = '\0';
+  return aim(t) == CURLE_OK;
+}
+
+/* Whether libcurl's words for a handshake that failed say that the connection
+   broke: nobody was mistrusted, and trying again may help. */
+static bool broke(const char *words) {
+  static const char *const signs[] = {"SSL_ERROR_SYSCALL", "reset by peer",
+                                      "unexpected eof"};
+  for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+    if (strstr(words, signs[i]) != NULL)
+      return true;
+  return false;
 }
 
 static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
@@ -208,6 +290,7 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
     /* libcurl says so, too, of a header line over its own limit. */
     return t->begun && !t->headers_done ? RAIA_TOO_LARGE : RAIA_NO_MEMORY;
   case CURLE_SSL_CONNECT_ERROR:
+    return broke(t->handle->detail) ? RAIA_CONNECTION : RAIA_TLS;
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CERTPROBLEM:
   case CURLE_SSL_CIPHER:
@@ -225,6 +308,12 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
   }
 }
 
+void raia_transfer_hide(struct raia_transfer *t) {
+  raia_origin_mask(t->origin, t->reply.data, t->reply.length);
+  raia_origin_mask(t->origin, t->content_type, strlen(t->content_type));
+  raia_origin_mask(t->origin, t->request_id, strlen(t->request_id));
+}
+
 void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   CURLcode code = (CURLcode)curl_code;
   CURL *easy = t->handle->easy;
@@ -235,23 +324,20 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME, &t->elapsed);
   curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
   t->reused = connects == 0;
+  t->answered = version != 0;
   t->multiplexed = version >= CURL_HTTP_VERSION_2_0;
-  /* A request whose body had not begun to leave cannot have been acted on. */
-  t->outcome.sent = t->begun && request_bytes > 0 &&
-                    (t->body_length == 0 || t->body_sent > 0);
+  t->outcome.sent = t->begun && request_bytes > t->bytes_before;
   t->outcome.kind = kind_of(t, code);
-  if (t->outcome.kind ==
-      RAIA_TLS) /* libcurl had given up another one, if any */
-    t->outcome.sent = false;
   if (t->outcome.kind != RAIA_OK && t->outcome.kind != RAIA_HTTP)
     t->outcome.status = 0;
-  const char *detail = t->detail;
-  if (code == CURLE_SEND_FAIL_REWIND ||
-      (code == CURLE_OK && t->outcome.kind == RAIA_CONNECTION))
+  const char *detail = t->handle->detail;
+  if (t->repeated || (code == CURLE_OK && t->outcome.kind == RAIA_CONNECTION))
     detail = "it was closed before the whole reply had come";
   else if (*detail == '\0' && code != CURLE_OK)
     detail = curl_easy_strerror(code);
-  if (detail != t->detail)
+  if (t->outcome.kind == RAIA_HTTP)
+    raia_transfer_hide(t);
+  if (t->outcome.kind != RAIA_OK)
     snprintf(t->detail, sizeof t->detail, "%s", detail);
 }
 

@@ -35,19 +35,22 @@ struct raia_transfer {
   int attempts;
   double elapsed;   /* seconds the last attempt took */
   bool reused;      /* the last attempt's connection had been used before */
-  bool multiplexed; /* it was HTTP/2 */
+  bool answered;    /* some reply began */
+  bool multiplexed; /* by HTTP/2 */
   char detail[256]; /* libcurl's words for what went wrong, or "" */
   char content_type[96], request_id[96];
   struct raia_buffer reply;
 
   /* The attempt under way. */
   struct raia_handle *handle;
-  size_t body_sent, header_bytes;
-  int socket;        /* what was watched for it last, or -1 */
-  bool stale;        /* its connection was no good, nothing was sent */
+  size_t header_bytes;
+  long connects;     /* connections made for it when it began to leave */
+  long bytes_before; /* sent for it by then: a CONNECT */
   bool begun;        /* the connection is there, the request may be leaving */
+  bool kept;         /* that connection had been used before */
+  bool stale;        /* it was no good, nothing was sent */
+  bool repeated;     /* libcurl was kept from sending it once more */
   bool headers_done; /* of the reply, not of a 1xx before it */
-  bool cut_line;     /* what libcurl showed last did not end its line */
   enum raia_append refused; /* why a callback of ours stopped it */
 
   /* The pool's. */
@@ -57,6 +60,7 @@ struct raia_transfer {
   struct raia_timer retry; /* the time of the next attempt */
   struct raia_news news;
   bool attempt_ended; /* by itself, since this was last set to false */
+  bool forked;        /* it is the parent process that goes on with it */
 };
 
 /* Readies t->handle for one more attempt. False when out of memory. */
@@ -65,6 +69,9 @@ bool raia_transfer_begin(struct raia_transfer *t);
 /* Takes stock of an attempt that libcurl ended with `code`: sets the outcome.
    The handle stays, out of the multi handle. */
 void raia_transfer_end(struct raia_transfer *t, int code);
+
+/* Masks the key in a reply that will be shown: a server may quote it. */
+void raia_transfer_hide(struct raia_transfer *t);
 
 /* Gives back what it took to run, its reply excepted. Idempotent; the pool
    must be done with it. */

@@ -46,6 +46,9 @@ local raia = {}
 ---Makes a client. It holds its connections until it is closed or collected. With the environment
 ---variable `RAIA_LOG` set to `info` (a line an attempt) or `debug` (libcurl's own account, too) it
 ---tells on standard error what it does, without the key and without texts.
+---
+---In the child of a fork it goes on with connections of its own. Calls that were in flight are the
+---parent's; in the child they end with kind `closed`.
 ---@param options? raia.ClientOptions
 ---@return raia.Client
 function raia.client(options) end

@@ -1,0 +1,140 @@
+/* A reply of any bytes becomes the values of its operation, or an error. The
+   input: operation, status, content type, body. */
+#include "fuzz.h"
+
+#include "../../src/conversation.h"
+#include "../../src/message.h"
+#include "../../src/path.h"
+#include "../../src/request.h"
+
+#include <math.h>
+
+/* Checks what a decoder may make of JSON. */
+static void check_value(lua_State *L, int depth) {
+  static const lua_Number whole = 9007199254740992; /* 2^53 */
+  luaL_checkstack(L, 8, NULL);
+  CHECK(depth <= RAIA_DEPTH_MAX);
+  if (lua_type(L, -1) == LUA_TNUMBER && !lua_isinteger(L, -1)) {
+    lua_Number x = lua_tonumber(L, -1);
+    CHECK(!isnan(x));
+    CHECK(x != floor(x) || fabs(x) >= whole || (x == 0 && signbit(x)));
+  } else if (lua_type(L, -1) == LUA_TTABLE) {
+    CHECK(!lua_getmetatable(L, -1));
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+      CHECK(lua_type(L, -2) == LUA_TSTRING || lua_isinteger(L, -2));
+      check_value(L, depth + (lua_type(L, -1) == LUA_TTABLE));
+    }
+  } else {
+    CHECK(lua_type(L, -1) == LUA_TNUMBER || lua_type(L, -1) == LUA_TSTRING ||
+          lua_type(L, -1) == LUA_TBOOLEAN || raia_json_is_null(L, -1));
+  }
+}
+
+/* Checks the object at the top: its fields, and what tostring gives. */
+static void check_object(lua_State *L, const char *type) {
+  CHECK(luaL_testudata(L, -1, type) != NULL);
+  lua_getiuservalue(L, -1, 1);
+  if (strcmp(type, RAIA_CONVERSATION) == 0) {
+    size_t length;
+    lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
+    lua_remove(L, -2);
+    CHECK(lua_getfield(L, -1, "id") == LUA_TSTRING);
+    const char *id = lua_tolstring(L, -1, &length);
+    CHECK(raia_path_bad_id(id, length) == NULL);
+    lua_pop(L, 1);
+    luaL_tolstring(L, -2, NULL);
+    check_clean(L, -1);
+    lua_pop(L, 1);
+  }
+  check_value(L, 1);
+  raia_json_copy(L, -1);
+  lua_pop(L, 2);
+}
+
+static void check_success(lua_State *L, const struct raia_request *r,
+                          size_t length) {
+  enum raia_reply reply = r->operation->reply;
+  if (reply == RAIA_REPLY_MESSAGE) {
+    check_object(L, RAIA_MESSAGE);
+  } else if (reply == RAIA_REPLY_MESSAGES) {
+    CHECK(lua_type(L, -1) == LUA_TTABLE);
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+      check_object(L, RAIA_MESSAGE);
+  } else if (reply == RAIA_REPLY_NOTHING || lua_isboolean(L, -1)) {
+    CHECK(reply == RAIA_REPLY_NOTHING || length == 0);
+    CHECK(lua_isboolean(L, -1) && lua_toboolean(L, -1));
+  } else if (reply == RAIA_REPLY_TABLE) {
+    CHECK(lua_type(L, -1) == LUA_TTABLE);
+    check_value(L, 1);
+  } else {
+    check_object(L, RAIA_CONVERSATION);
+  }
+}
+
+/* Checks the error at the top against what the server said. */
+static void check_error(lua_State *L, const char *body, size_t length) {
+  size_t said, of_code;
+  lua_getfield(L, -1, "body");
+  const char *excerpt = lua_tolstring(L, -1, &said);
+  CHECK((excerpt == NULL) == (length == 0));
+  CHECK(excerpt == NULL ||
+        (said <= 1024 && said <= length && memcmp(excerpt, body, said) == 0));
+  lua_pop(L, 1);
+  if (lua_getfield(L, -1, "code") != LUA_TNIL) {
+    const char *code = lua_tolstring(L, -1, &of_code);
+    lua_pushlstring(L, body, length);
+    CHECK(raia_json_decode(L));
+    lua_getfield(L, -1, "name");
+    CHECK(lua_rawequal(L, -1, -3) ||
+          strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == of_code);
+    lua_pop(L, 2);
+  }
+  lua_pop(L, 1);
+  if (lua_getfield(L, -1, "details") != LUA_TNIL)
+    check_value(L, 1);
+  lua_pop(L, 1);
+}
+
+static int one(lua_State *L) {
+  static const short statuses[] = {200, 201, 204, 299, 400,
+                                   401, 422, 429, 500, 302};
+  static const char *const types[] = {"application/json", "", "text/html",
+                                      "application/problem+json; charset=x"};
+  struct bytes *b = lua_touserdata(L, 1);
+  size_t length;
+  lua_settop(L, 0);
+  lua_getglobal(L, "client");
+  const struct raia_operation *row = &raia_operations[take(b) % 8];
+  row = row->name == NULL ? &raia_request_operation : row;
+  struct raia_request *r = raia_request_new(L, 1, row); /* 2 */
+  struct raia_transfer *t = &r->transfer;
+  if (row->owner == RAIA_ON_CONVERSATION) {
+    lua_newtable(L);
+    raia_conversation_new(L, 1);
+    lua_setiuservalue(L, 2, RAIA_REQUEST_TARGET);
+  }
+  t->state = RAIA_DONE;
+  t->attempts = 1;
+  t->headers_done = t->outcome.sent = true;
+  t->outcome.status = statuses[take(b) % 10];
+  t->outcome.kind = t->outcome.status < 300 ? RAIA_OK : RAIA_HTTP;
+  strcpy(t->content_type, types[take(b) % 4]);
+  char *body = take_string(b, b->left, &length);
+  raia_buffer_append(&t->reply, body, length);
+  int n = raia_request_results(L, 2), first = lua_gettop(L) - n + 1;
+  if (n == 1) {
+    CHECK(t->outcome.kind == RAIA_OK);
+    check_success(L, r, length);
+  } else {
+    CHECK(n == 3 && t->outcome.kind != RAIA_OK);
+    check_failure(L, first, t->outcome.status < 300 ? "decode" : "http");
+    check_error(L, body, length);
+  }
+  free(body);
+  return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  run(one, data, size);
+  return 0;
+}

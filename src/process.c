@@ -1,0 +1,26 @@
+/* What a process has once, however many Lua states are in it. */
+#include "process.h"
+
+#include <curl/curl.h>
+#include <dlfcn.h>
+#include <pthread.h>
+
+static unsigned forks;
+
+static void on_fork(void) { forks++; } /* in the child */
+
+/* Never undone: others may be using libcurl, too. */
+static void init(void) {
+  Dl_info self;
+  (void)curl_global_init(CURL_GLOBAL_ALL);
+  (void)pthread_atfork(NULL, NULL, on_fork);
+  if (dladdr(&forks, &self) != 0)
+    (void)dlopen(self.dli_fname, RTLD_LAZY | RTLD_NODELETE);
+}
+
+void raia_process_init(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, init);
+}
+
+unsigned raia_process_forks(void) { return forks; }
