@@ -98,8 +98,7 @@ static bool would_repeat(const struct raia_transfer *t) {
   if (!t->begun || bytes <= t->bytes_before)
     return false;
   return t->header_bytes > 0 ||
-         (!t->outcome.idempotent &&
-          (t->kept || t->handle->detail[0] != '\0'));
+         (!t->outcome.idempotent && (t->kept || t->handle->detail[0] != '\0'));
 }
 
 /* A program that the host starts gets no connection of ours. */
