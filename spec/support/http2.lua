@@ -71,7 +71,8 @@ local function take(self, frame)
     self.streams[frame.stream] = nil
     return nil
   end
-  return request, (frame.kind == HEADERS or frame.kind == DATA) and frame.flags & END_STREAM ~= 0
+  return request, request and (frame.kind == HEADERS or frame.kind == DATA)
+    and frame.flags & END_STREAM ~= 0
 end
 
 -- Only the head; its body is left for :request().
@@ -136,6 +137,7 @@ end
 
 -- `code` is a name as REFUSED_STREAM.
 function Http2:reset(stream, code)
+  self.streams[stream] = nil
   return self:frame(RST_STREAM, 0, stream, (">I4"):pack(errors[code].code))
 end
 
