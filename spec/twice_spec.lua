@@ -184,8 +184,8 @@ end
 local certificate, proxy
 
 local function new_client(lane, path)
-  return raia.client { base_url = lane.server.base_url .. path, secret_key = "key", timeout = 20,
-    max_retries = 1, ca_file = certificate.ca,
+  return raia.client { base_url = lane.server.base_url .. path, timeout = 20,
+    secret_key = "a-marked-key", max_retries = 1, ca_file = certificate.ca,
     proxy = lane.proxied and "http://127.0.0.1:" .. proxy.port or "" }
 end
 
@@ -312,8 +312,8 @@ describe("a server that refuses each time, by HTTP/2,", function()
           end
         ]]):format(refusal), { tls = { cert = made.good.cert, key = made.good.key,
           protocol = "h2" } })
-        local client <close> = raia.client { base_url = refusing.base_url, secret_key = "key",
-          timeout = 20, max_retries = 1, ca_file = made.ca }
+        local client <close> = raia.client { base_url = refusing.base_url, timeout = 20,
+          secret_key = "a-marked-key", max_retries = 1, ca_file = made.ca }
         made.remove()
         local result, message, err = calls[method](client)
         assert.is_nil(result)
@@ -338,8 +338,8 @@ describe("a server process that dies on the second message of a kept connection"
         connection:request()
         os.exit(1, false)
       ]], { tls = over_tls and made.good or nil })
-      local client <close> = raia.client { base_url = dying.base_url, secret_key = "key",
-        timeout = 20, max_retries = 2, ca_file = made.ca }
+      local client <close> = raia.client { base_url = dying.base_url, timeout = 20,
+        secret_key = "a-marked-key", max_retries = 2, ca_file = made.ca }
       local conversation = client:conversation("a")
       assert(conversation:send("first"))
       local result, message, err = conversation:send("second")

@@ -69,11 +69,25 @@ end
 
 local integers = { "accepted", "connection", "n", "stream" }
 
+-- The key is in its own header and nowhere else in a request. One such as "key" may be.
+local function check_key(record)
+  local key = record.headers and record.headers["agent-secret-key"]
+  if not key or #key < 8 then return end
+  local parts = { record.method or "", record.path or "", record.body or "" }
+  for _, header in ipairs(record.header_list) do
+    local own = header[1]:lower() == "agent-secret-key" and header[2] == key
+    if not own then parts[#parts + 1] = header[1] .. ": " .. header[2] end
+  end
+  local all = table.concat(parts, "\n")
+  assert(not all:find(key, 1, true), "the key is elsewhere in a request, too")
+end
+
 local function read_log(self)
   self.log:seek("cur", 0) -- clears the end of file
   for line in self.log:lines() do
     local record = cjson.decode(line)
     for _, name in ipairs(integers) do record[name] = math.tointeger(record[name]) end
+    check_key(record)
     self.records[#self.records + 1] = record
   end
 end
