@@ -60,13 +60,11 @@ local function take(self, frame)
   local request = self.streams[frame.stream]
   if frame.kind == HEADERS then
     request = begin(self, frame)
-  elseif frame.kind == DATA and request then
-    request.body = request.body .. frame.payload
-    if #frame.payload > 0 then
-      for _, stream in ipairs { 0, frame.stream } do
-        self:frame(WINDOW_UPDATE, 0, stream, (">I4"):pack(#frame.payload))
-      end
-    end
+  elseif frame.kind == DATA then
+    local room = #frame.payload > 0 and (">I4"):pack(#frame.payload)
+    if room then self:frame(WINDOW_UPDATE, 0, 0, room) end
+    if room and request then self:frame(WINDOW_UPDATE, 0, frame.stream, room) end
+    if request then request.body = request.body .. frame.payload end
   elseif frame.kind == RST_STREAM then
     self.streams[frame.stream] = nil
     return nil
