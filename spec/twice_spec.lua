@@ -101,10 +101,11 @@ add("http2", "REFUSED_STREAM with the head read",
   "peer:reset(peer:head().stream, 'REFUSED_STREAM')", "fine")
 add("http2", "REFUSED_STREAM with all of the request read",
   refuse .. "peer:reset(stream, 'REFUSED_STREAM')", "fine")
+local asked_again = { NO_ERROR = true, CANCEL = true, HTTP_1_1_REQUIRED = true }
 for _, code in ipairs { "REFUSED_STREAM", "NO_ERROR", "CANCEL", "INTERNAL_ERROR",
   "PROTOCOL_ERROR", "ENHANCE_YOUR_CALM", "HTTP_1_1_REQUIRED" } do
   local reset = (" peer:reset(stream, %q)"):format(code)
-  local options = { delivered = 1, but_get = code ~= "NO_ERROR" and code ~= "CANCEL" }
+  local options = { delivered = 1, but_get = not asked_again[code] }
   if code ~= "REFUSED_STREAM" then
     add("http2", code .. " with all of the request read", read .. reset, "lost", options)
   end
