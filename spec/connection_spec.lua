@@ -27,7 +27,7 @@ local function start(script, over_tls)
 end
 
 local function connect(fault_server, options)
-  local given = { secret_key = "key", base_url = fault_server.base_url, timeout = 5,
+  local given = { secret_key = "a-marked-key", base_url = fault_server.base_url, timeout = 5,
     max_retries = 0, ca_file = certificate.ca }
   for name, value in pairs(options or {}) do given[name] = value end
   return raia.client(given)

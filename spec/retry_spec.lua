@@ -9,7 +9,7 @@ local methods = { "GET", "PUT", "DELETE", "POST", "PATCH" }
 local idempotent = { GET = true, PUT = true, DELETE = true }
 
 local function connect(base_url, options)
-  local given = { secret_key = "key", base_url = base_url, timeout = 10, max_retries = 0 }
+  local given = { secret_key = "a-marked-key", base_url = base_url, timeout = 10, max_retries = 0 }
   for name, value in pairs(options or {}) do given[name] = value end
   return raia.client(given)
 end

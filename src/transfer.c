@@ -95,14 +95,18 @@ static size_t on_header(char *line, size_t size, size_t n, void *handle) {
 }
 
 /* Whether libcurl is about to send again what may have been delivered. It does
-   so by itself when a kept connection dies before the reply. Where the first
-   connection was new, it does so only when the server has refused the request
-   unread (HTTP/2: REFUSED_STREAM, or GOAWAY with a lower stream). */
+   so by itself when a kept connection dies before the reply, and when a server
+   ends a stream of HTTP/2 with HTTP_1_1_REQUIRED, whatever it has read of the
+   request and sent of the reply; of that it has written an error. It has none
+   when the server has refused the request unread (REFUSED_STREAM, or GOAWAY
+   with a lower stream): on a new connection, that may be sent again. */
 static bool would_repeat(const struct raia_transfer *t) {
   long bytes = 0;
   curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &bytes);
-  return t->begun && t->kept && !t->outcome.idempotent &&
-         bytes > t->bytes_before;
+  if (!t->begun || bytes <= t->bytes_before)
+    return false;
+  return t->header_bytes > 0 ||
+         (!t->outcome.idempotent && (t->kept || t->handle->detail[0] != '\0'));
 }
 
 /* A program that the host starts gets no connection of ours. */

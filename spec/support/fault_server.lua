@@ -1,5 +1,5 @@
 -- A raw-socket HTTP/1.1 server that plays a script, called anew for each connection:
--- lua5.4 fault_server.lua SCRIPTFILE LOGFILE [--tls CERT KEY [TLSv1|TLSv1.1|TLSv1.2|TLSv1.3]]
+-- lua5.4 fault_server.lua SCRIPTFILE LOGFILE [--tls CERT KEY TLS|TLSv1|TLSv1.1|… [h2]]
 
 local cjson = require("cjson").new()
 local cqueues = require "cqueues"
@@ -8,7 +8,7 @@ local promise = require "cqueues.promise"
 local signal = require "cqueues.signal"
 local socket = require "cqueues.socket"
 
-local script_path, log_path, option, certificate_path, key_path, tls_version = ...
+local script_path, log_path, option, certificate_path, key_path, tls_version, protocol = ...
 local log_file = assert(io.open(log_path, "ab"))
 local lines_logged = 0
 local tls_context
@@ -28,11 +28,16 @@ end
 local script = assert(load(read_all(script_path), "=script", "t"))
 
 if option == "--tls" then
-  tls_context = require("openssl.ssl.context").new(tls_version or "TLS", true)
+  tls_context = require("openssl.ssl.context").new(tls_version, true)
   tls_context:setCertificate(require("openssl.x509").new(read_all(certificate_path)))
   tls_context:setPrivateKey(require("openssl.pkey").new(read_all(key_path)))
   if tls_version == "TLSv1" or tls_version == "TLSv1.1" then
     tls_context:setCipherList("ALL:@SECLEVEL=0") -- their signatures use SHA-1
+  end
+  if protocol then
+    tls_context:setAlpnSelect(function(_, offered)
+      for _, name in ipairs(offered) do if name == protocol then return name end end
+    end)
   end
 end
 
@@ -70,6 +75,15 @@ end
 
 -- Leaves TLS out, until :starttls().
 function Connection:plain() self.wants_tls = false end
+
+-- Begins TLS. What http2.lua says when HTTP/2 was agreed on, else nil.
+function Connection:http2()
+  self:starttls()
+  local tls = self.socket:checktls()
+  if tls and tls:getAlpnSelected() == "h2" then
+    return require "spec.support.http2"(self, log)
+  end
+end
 
 -- Reads until find(buffer) gives a length, and takes so much off the buffer.
 local function take(self, find)

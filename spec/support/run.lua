@@ -3,6 +3,10 @@ local function quote(text)
   return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
 end
 
+-- Where a spec of specs has what they run written down, and what came of it.
+local path = os.getenv "RAIA_SPEC_TRANSCRIPT"
+local transcript = path and assert(io.open(path, "a"))
+
 -- Runs `command` by the shell with `environment` added (false: taken away) and `input` on its
 -- standard input. Gives all it wrote, both streams, and its exit status.
 local function run(command, environment, input)
@@ -25,6 +29,7 @@ local function run(command, environment, input)
   local output = pipe:read("a")
   local _, _, status = pipe:close()
   os.remove(from)
+  if transcript then transcript:write("\n$ ", command, "\n", output):flush() end
   return output, status
 end
 

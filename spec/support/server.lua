@@ -1,5 +1,6 @@
 -- Starts the fault server as a process of its own and reads its log.
--- server.start([[local connection, index = ... ; ...]], { tls = { cert =, key =, version = } })
+-- server.start([[local connection, index = ... ; ...]],
+--   { tls = { cert =, key =, version =, protocol = "h2" } })
 
 local cjson = require("cjson").new()
 local socket = require "cqueues.socket"
@@ -32,8 +33,8 @@ local function start(source, options)
     "lua5.4", quote(directory .. "fault_server.lua"), quote(script_path), quote(log_path),
   }
   if tls then
-    words[#words + 1] = ("--tls %s %s %s"):format(quote(tls.cert), quote(tls.key),
-      tls.version or "")
+    words[#words + 1] = ("--tls %s %s %s %s"):format(quote(tls.cert), quote(tls.key),
+      tls.version or "TLS", tls.protocol or "")
   end
   -- An open connection of the client, if inherited, would outlive the client's own closing.
   for descriptor = 3, 9 do words[#words + 1] = descriptor .. "<&-" end
@@ -66,13 +67,27 @@ local function settle(self)
   assert(ok and not why, "the fault server has died or hangs")
 end
 
-local integers = { "accepted", "connection", "n" }
+local integers = { "accepted", "connection", "n", "stream" }
+
+-- The key is in its own header and nowhere else in a request. One such as "key" may be.
+local function check_key(record)
+  local key = record.headers and record.headers["agent-secret-key"]
+  if not key or #key < 8 then return end
+  local parts = { record.method or "", record.path or "", record.body or "" }
+  for _, header in ipairs(record.header_list) do
+    local own = header[1]:lower() == "agent-secret-key" and header[2] == key
+    if not own then parts[#parts + 1] = header[1] .. ": " .. header[2] end
+  end
+  local all = table.concat(parts, "\n")
+  assert(not all:find(key, 1, true), "the key is elsewhere in a request, too")
+end
 
 local function read_log(self)
   self.log:seek("cur", 0) -- clears the end of file
   for line in self.log:lines() do
     local record = cjson.decode(line)
     for _, name in ipairs(integers) do record[name] = math.tointeger(record[name]) end
+    check_key(record)
     self.records[#self.records + 1] = record
   end
 end
@@ -97,6 +112,11 @@ end
 -- Requests of which only a part was read, or came.
 function Server:partials()
   return select_records(self, function(record) return record.partial end)
+end
+
+-- Requests the server has read wholly and refused, as HTTP/2 has it: they never happened.
+function Server:refused()
+  return select_records(self, function(record) return record.refused end)
 end
 
 -- What the script gave to connection:note(), with the connection's index.

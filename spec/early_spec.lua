@@ -1,0 +1,58 @@
+-- Answers over HTTP/2 that come before the server has read the body: the rest is then called off
+-- with RST_STREAM (NO_ERROR). The caller has the answer or a lost connection, and no success.
+local raia = require "raia"
+local certificates = require "spec.support.certificates"
+local server = require "spec.support.server"
+
+local ROUNDS, AT_ONCE = 4, 50
+
+describe("an early answer over HTTP/2, many in flight,", function()
+  local made
+  setup(function() made = certificates() end)
+  teardown(function() made.remove() end)
+
+  for _, status in ipairs { 401, 413, 429, 500 } do
+    for size, body in pairs { small = ("x"):rep(100), large = ("x"):rep(100000) } do
+      it(("of %d to a %s message is told as such"):format(status, size), function()
+        local early <close> = server.start(([[
+          local connection = ...
+          local peer = connection:http2()
+          local request = peer:head()
+          while request do
+            if request.method == "GET" then
+              peer:reply(request.stream, 200, "{}")
+            else
+              peer:headers(request.stream, %d, nil, true)
+              peer:reset(request.stream, "NO_ERROR")
+            end
+            request = peer:head()
+          end
+        ]]):format(status), { tls = { cert = made.good.cert, key = made.good.key,
+          protocol = "h2" } })
+        local client <close> = raia.client { base_url = early.base_url, ca_file = made.ca,
+          secret_key = "a-marked-key", timeout = 20, max_retries = 0 }
+        assert(client:request("GET", "/first"))
+        local told = 0
+        for _ = 1, ROUNDS do
+          local requests = {}
+          for i = 1, AT_ONCE do
+            requests[i] = client:conversation("a"):send(body, { wait = false })
+          end
+          for _, request in ipairs(requests) do
+            local result, message, err = request:wait(30)
+            assert.is_nil(result, "it succeeded")
+            assert.is_table(err, message)
+            if err.kind == "http" then
+              assert.equal(status, err.status)
+              told = told + 1
+            else
+              assert.equal("connection", err.kind, message)
+              assert.equal("maybe", err.sent, message)
+            end
+          end
+        end
+        assert.is_true(told > 0, "nobody was told the status")
+      end)
+    end
+  end
+end)
