@@ -232,10 +232,12 @@ static CURLcode aim(struct raia_transfer *t) {
     return CURLE_OUT_OF_MEMORY;
   CURLcode code = set_method(t, upload);
   SET(CURLOPT_HTTPHEADER, headers);
-  /* A reply that may be large comes compressed, and in large pieces. */
   SET(CURLOPT_ACCEPT_ENCODING, t->large ? "" : NULL);
-  SET(CURLOPT_BUFFERSIZE, t->large ? 128L * 1024 : 4L * 1024);
   SET(CURLOPT_TIMEOUT_MS, (long)(t->timeout * 1000));
+  /* A reply that may be large comes in large pieces, others take less memory.
+     libcurl refuses where a transfer that broke has left its buffer. */
+  (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                         t->large ? 128L * 1024 : 4L * 1024);
 #if !RAIA_HAS_PREREQ /* nothing tells that libcurl sends again */
   SET(CURLOPT_FRESH_CONNECT, (long)!t->outcome.idempotent);
 #endif
