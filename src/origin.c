@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -129,12 +130,54 @@ static bool has_fold_bug(void) {
   return version >= 0x075300 && version < 0x080100;
 }
 
+static void set_watched(struct raia_origin *o, struct raia_handle *handle,
+                        bool on) {
+  if (handle->watched != on)
+    curl_easy_setopt(handle->easy, CURLOPT_VERBOSE, (long)(on || o->verbose));
+  handle->watched = on;
+}
+
 void raia_origin_watch(struct raia_origin *o, struct raia_handle *handle,
                        bool on) {
-  if (!o->fold_bug || handle->watched == on)
-    return;
-  handle->watched = on;
-  curl_easy_setopt(handle->easy, CURLOPT_VERBOSE, (long)(on || o->verbose));
+  set_watched(o, handle, on && o->fold_bug);
+}
+
+void raia_origin_listen(struct raia_origin *o, struct raia_handle *handle,
+                        int port, bool kept) {
+  handle->port = port;
+  handle->stream = 0;
+  for (int i = 0; i < RAIA_GOAWAYS && !kept; i++)
+    if (o->gate.goaways[i].port == port)
+      o->gate.goaways[i].port = 0; /* of an earlier connection */
+  set_watched(o, handle, o->https && (!kept || o->gate.multiplexes));
+}
+
+bool raia_origin_refused(const struct raia_origin *o,
+                         const struct raia_handle *handle) {
+  for (int i = 0; i < RAIA_GOAWAYS; i++)
+    if (o->gate.goaways[i].port == handle->port &&
+        handle->stream > o->gate.goaways[i].last)
+      return handle->port != 0;
+  return false;
+}
+
+/* Takes from libcurl's notes what nothing else tells: the stream of a request,
+   and which streams a server refuses. GOAWAY is noted with one of them only.
+ */
+static void hear(struct raia_origin *o, struct raia_handle *handle,
+                 const char *text, size_t size) {
+  char note[80];
+  unsigned number;
+  size = size < sizeof note ? size : sizeof note - 1;
+  memcpy(note, text, size);
+  note[size] = '\0';
+  if (sscanf(note, "Using Stream ID: %u", &number) == 1 ||
+      sscanf(note, "[HTTP/2] [%u] OPENED", &number) == 1)
+    handle->stream = number;
+  else if (sscanf(note, "%*[a-z] GOAWAY, error=%*u, last_stream=%u",
+                  &number) == 1)
+    o->gate.goaways[o->gate.heard++ % RAIA_GOAWAYS] =
+        (struct raia_goaway){handle->port, number};
 }
 
 static void unfold(struct raia_handle *handle, curl_infotype type, char *data,
@@ -158,6 +201,8 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
   if (type > CURLINFO_HEADER_OUT || handle == NULL)
     return 0;
   unfold(handle, type, data, size);
+  if (handle->watched && type == CURLINFO_TEXT)
+    hear(o, handle, data, size);
   if (!o->verbose)
     return 0;
   while (size > 0) {

@@ -103,7 +103,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *handle) {
 static bool would_repeat(const struct raia_transfer *t) {
   long bytes = 0;
   curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &bytes);
-  if (!t->begun || bytes <= t->bytes_before)
+  if (!t->begun || bytes <= t->bytes_before ||
+      raia_origin_refused(t->origin, t->handle))
     return false;
   return t->header_bytes > 0 ||
          (!t->outcome.idempotent && (t->kept || t->handle->detail[0] != '\0'));
@@ -160,6 +161,7 @@ static int on_ready(void *handle, char *ip, char *own_ip, int port,
   if (t->stale)
     return CURL_PREREQFUNC_ABORT;
   t->begun = true;
+  raia_origin_listen(t->origin, t->handle, own_port, t->kept);
   if (gate->user != NULL && gate->user != t && !gate->user->headers_done &&
       gate->port == own_port && !gate->multiplexes) {
     gate->multiplexes = true;
@@ -277,6 +279,7 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->handle->transfer = t;
   t->handle->detail[0] = '\0';
   t->handle->folded = false;
+  t->handle->port = 0;
   return aim(t) == CURLE_OK;
 }
 
@@ -342,7 +345,8 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   t->reused = connects == 0;
   t->answered = version != 0;
   t->multiplexed = version >= CURL_HTTP_VERSION_2_0;
-  t->outcome.sent = t->begun && request_bytes > t->bytes_before;
+  t->outcome.sent = t->begun && request_bytes > t->bytes_before &&
+                    !raia_origin_refused(t->origin, t->handle);
   t->outcome.kind = kind_of(t, code);
   if (t->outcome.kind != RAIA_OK && t->outcome.kind != RAIA_HTTP)
     t->outcome.status = 0;
