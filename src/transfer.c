@@ -110,6 +110,15 @@ static bool would_repeat(const struct raia_transfer *t) {
          (!t->outcome.idempotent && (t->kept || t->handle->detail[0] != '\0'));
 }
 
+/* Whether the server has refused the last request unread. libcurl gives up
+   new connections that it has tried again only for that. */
+static bool was_refused(const struct raia_transfer *t) {
+  static const char words[] = "Connection died, tried ";
+  return raia_origin_refused(t->origin, t->handle) ||
+         (!t->kept &&
+          strncmp(t->handle->detail, words, sizeof words - 1) == 0);
+}
+
 /* A program that the host starts gets no connection of ours. */
 static int on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
   struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
@@ -345,8 +354,8 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   t->reused = connects == 0;
   t->answered = version != 0;
   t->multiplexed = version >= CURL_HTTP_VERSION_2_0;
-  t->outcome.sent = t->begun && request_bytes > t->bytes_before &&
-                    !raia_origin_refused(t->origin, t->handle);
+  t->outcome.sent =
+      t->begun && request_bytes > t->bytes_before && !was_refused(t);
   t->outcome.kind = kind_of(t, code);
   if (t->outcome.kind != RAIA_OK && t->outcome.kind != RAIA_HTTP)
     t->outcome.status = 0;
