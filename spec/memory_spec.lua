@@ -44,7 +44,8 @@ local script = [==[
 
 local scenarios = { "load", "client", "start", "create", "get", "messages", "send", "delete",
   "request", "deep", "http", "invalid", "refused", "broken", "decode", "large", "again", "tasks",
-  "queue", "spawn", "spare", "log", "event", "close", "collect", "leave" }
+  "queue", "scope", "spawn", "spare",
+  "log", "event", "close", "collect", "leave" }
 
 -- Whose allocations fail, and how many in a row, 0: all from there on. Lua tries each again.
 local kinds = {

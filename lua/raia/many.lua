@@ -11,18 +11,17 @@ local unpack = table.unpack
 -- Tasks that end with what has spawned them.
 local Scope = {}
 
+-- Cancels what is left. Where memory has run out even for a call, each task is cancelled when it
+-- is its turn. What is spawned meanwhile is not part of the scope: it only shrinks.
 function Scope:__close()
-  local left = {}
+  self.failures.closing = true
   for task in pairs(self) do
-    if type(task) == "table" then left[#left + 1] = task end
-  end
-  for _, task in ipairs(left) do
-    if coroutine.status(task.co) == "suspended" then task:cancel() end
+    if type(task) == "table" and coroutine.status(task.co) == "suspended" then task:cancel() end
   end
 end
 
 local function new_scope()
-  return setmetatable({ failures = {} }, Scope)
+  return setmetatable({ failures = { closing = false } }, Scope)
 end
 
 local function is_empty(scope)

@@ -123,7 +123,9 @@ local function run_ready()
   while first and first.turn <= stop do -- a task may call this, too
     local task = first
     first = task.next or nil
-    if not task.ended then resume(task) end
+    if not task.ended then
+      if task.scope and task.scope.failures.closing then task:cancel() else resume(task) end
+    end
   end
 end
 
@@ -196,6 +198,7 @@ end
 
 -- A task that ends with `scope`; what it spawns ends with `home`. nil: with nothing.
 local function spawn_in(scope, home, fn, ...)
+  if scope and scope.failures.closing then scope = nil end
   local task = setmetatable({ waiters = {}, scope = scope, home = home, waiting = true,
     ended = false, failed = false, results = false, joined = false, next = false, turn = 0,
     arguments = false, co = false }, Task)
@@ -248,6 +251,14 @@ function Task:done()
   return self.ended
 end
 
+local function finish_cancelled(task, closed, err)
+  if closed then
+    finish(task, false, scheduler.failure("cancelled", "the task was cancelled"))
+  else
+    finish(task, true, err)
+  end
+end
+
 function Task:cancel()
   if self.ended then return false end
   local status = coroutine.status(self.co)
@@ -256,12 +267,13 @@ function Task:cancel()
   end
   -- What its <close> variables do cannot come back to it, and is no failure yet.
   self.ended, self.failed, self.results, self.joined = true, true, no_memory, true
-  local closed, err = coroutine.close(self.co)
+  local closed, closing_error = coroutine.close(self.co)
   self.joined = false
-  if closed then
-    finish(self, false, scheduler.failure("cancelled", "the task was cancelled"))
-  else
-    finish(self, true, err)
+  local good, err = pcall(finish_cancelled, self, closed, closing_error)
+  if self.results == no_memory then
+    tell_waiters(self)
+  elseif not good then
+    error(err, 0)
   end
   return true
 end

@@ -215,6 +215,30 @@ local scenarios = {
     run = send_tasks,
     expect = "TAG-a {1=TAG-b 2=TAG-c 3=TAG-d} {1=true 2=TAG-e}",
   },
+  scope = { -- tasks end with their run, also when it fails
+    run = function(client)
+      held = "running"
+      local good, message = pcall(raia.run, function()
+        raia.spawn(function()
+          send(client, "unheard")
+          if held == "over" then held = "outlived" end
+        end)
+        raia.spawn(raia.sleep, 1000)
+        raia.sleep(0.001)
+        error "enough"
+      end)
+      return good, message:match "enough" or error(message, 0)
+    end,
+    rest = function() -- with no memory for a call, a request may still be answered
+      held = "over"
+      for _ = 1, 100 do
+        if raia.step(0.1) == 0 then break end
+        collectgarbage()
+      end
+      assert(held == "over", "a task has outlived its run")
+    end,
+    expect = "false enough",
+  },
   spawn = {
     requests = { "-a", "-b" },
     run = function(client, text)
@@ -363,7 +387,10 @@ local function after(text)
   client = nil
   collectgarbage()
   collectgarbage()
-  local in_flight = require "raia.core".scheduler.state()
+  local in_flight, patience = raia.step(), 100
+  while in_flight > 0 and patience > 0 do -- of a run that had no memory even to end
+    in_flight, patience = raia.step(0.1), patience - 1
+  end
   assert(in_flight == 0, in_flight .. " requests are still in flight")
 end
 
