@@ -4,7 +4,7 @@
 local server = require "spec.support.server"
 local support = require "spec.support.run"
 
-local runs = os.getenv("RAIA_MEMORY") == "all" and 0 or 8 -- of a scenario and a kind of failure
+local runs = os.getenv("RAIA_MEMORY") == "all" and 0 or 6 -- of a scenario and a kind of failure
 
 local script = [==[
   local connection = ...

@@ -94,10 +94,8 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
   char *host = NULL, *path = NULL;
   const char *wrong = NULL;
   code = curl_url_get(o->parsed, CURLUPART_HOST, &host, 0);
-  if (code == CURLUE_OUT_OF_MEMORY)
-    wrong = no_memory;
-  else if (code != CURLUE_OK || *host == '\0')
-    wrong = "names no host";
+  if (code != CURLUE_OK || *host == '\0')
+    wrong = code == CURLUE_OUT_OF_MEMORY ? no_memory : "names no host";
   else if (curl_url_get(o->parsed, CURLUPART_PATH, &path, 0) != CURLUE_OK)
     wrong = no_memory;
   if (wrong == NULL) {
