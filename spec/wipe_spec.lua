@@ -35,16 +35,26 @@ local PROGRAM = [[
   say("closed", arg[2])
 ]]
 
+-- The bytes of a region, page by page: it may have shrunk meanwhile.
+local function read_region(pid, from, size)
+  local memory <close> = assert(io.open(("/proc/%d/mem"):format(pid), "rb"))
+  local pages = {}
+  memory:setvbuf("no")
+  for offset = 0, size - 1, 4096 do
+    pages[#pages + 1] = memory:seek("set", from + offset) and memory:read(4096)
+  end
+  return table.concat(pages)
+end
+
 -- What follows the mark wherever it is in the memory of a process, but for its environment: that
 -- is on its stack, and a sanitizer has a copy.
 local function find_key(pid)
   local found = {}
-  local memory <close> = assert(io.open(("/proc/%d/mem"):format(pid), "rb"))
   for line in io.lines(("/proc/%d/maps"):format(pid)) do
     local from, to, name = line:match("^(%x+)%-(%x+) rw%S* %S+ %S+ %d+%s*(.*)$")
     local size = from and tonumber(to, 16) - tonumber(from, 16) or HUGE
-    if size < HUGE and name ~= "[stack]" and memory:seek("set", tonumber(from, 16)) then
-      local bytes = memory:read(size) or ""
+    if size < HUGE and name ~= "[stack]" then
+      local bytes = read_region(pid, tonumber(from, 16), size)
       local _, at = bytes:find(MARK, 1, true)
       while at do
         if bytes:sub(at - #KEY, at) ~= "=" .. KEY then

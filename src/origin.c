@@ -383,7 +383,7 @@ void raia_origin_mask(const struct raia_origin *o, char *bytes,
   size_t key = strlen(o->key);
   if (key < KEY_MIN)
     return;
-  for (char *c = bytes; length > 0; length--, c++) {
+  for (char *c = bytes; length >= KEY_MIN / 2; length--, c++) {
     size_t n = length < key ? length : key; /* cut at the end */
     if (*c == *o->key && memcmp(c, o->key, n) == 0)
       memset(c, '*', n);
