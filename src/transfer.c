@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,14 +127,32 @@ static int on_close(void *pool, curl_socket_t fd) {
 }
 
 #if RAIA_HAS_PREREQ
+/* The port that getsockname or getpeername has for a socket, or -1. */
+static int port_of(int fd, int (*name)(int, struct sockaddr *, socklen_t *)) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } address;
+  socklen_t length = sizeof address;
+  if (name(fd, &address.any, &length) != 0)
+    return -1;
+  return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port
+                                                 : address.v4.sin_port);
+}
+
 /* Whether a kept connection is no good for another request: the server has
    ended it, or has sent something that nobody asked for, which would be taken
-   for the answer. Over HTTP/2 there is more to send than answers. */
-static bool is_stale(const struct raia_transfer *t, int own_port) {
+   for the answer. Over HTTP/2 there is more to send than answers. So is one
+   whose socket is not known: connections to two servers may be on one local
+   port. */
+static bool is_stale(const struct raia_transfer *t, int own_port, int port) {
   char byte;
   int fd = t->kept ? raia_pool_socket(t->pool, own_port) : -1;
   if (fd < 0 || raia_origin_gate(t->origin)->multiplexes)
     return false;
+  if (port_of(fd, getsockname) != own_port || port_of(fd, getpeername) != port)
+    return true;
   ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
@@ -148,7 +167,6 @@ static int on_ready(void *handle, char *ip, char *own_ip, int port,
   long connects = 0;
   (void)ip;
   (void)own_ip;
-  (void)port;
   t->repeated = would_repeat(t);
   if (t->repeated)
     return CURL_PREREQFUNC_ABORT;
@@ -156,7 +174,7 @@ static int on_ready(void *handle, char *ip, char *own_ip, int port,
   curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &t->bytes_before);
   t->kept = connects == t->connects;
   t->connects = connects;
-  t->stale = is_stale(t, own_port);
+  t->stale = is_stale(t, own_port, port);
   if (t->stale)
     return CURL_PREREQFUNC_ABORT;
   t->begun = true;
@@ -238,7 +256,10 @@ static CURLcode aim(struct raia_transfer *t) {
      libcurl refuses where a transfer that broke has left its buffer. */
   (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
                          t->large ? 128L * 1024 : 4L * 1024);
-#if !RAIA_HAS_PREREQ /* nothing tells that libcurl sends again */
+#if RAIA_HAS_PREREQ /* libcurl keeps a stale one of HTTP/2, to offer it again \
+                     */
+  SET(CURLOPT_FRESH_CONNECT, (long)t->stale);
+#else /* nothing tells that libcurl sends again */
   SET(CURLOPT_FRESH_CONNECT, (long)!t->outcome.idempotent);
 #endif
   return code;
@@ -267,7 +288,7 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->detail[0] = t->content_type[0] = t->request_id[0] = '\0';
   t->header_bytes = 0;
   t->connects = t->bytes_before = 0;
-  t->stale = t->kept = t->repeated = t->headers_done = false;
+  t->kept = t->repeated = t->headers_done = false;
   t->begun = !RAIA_HAS_PREREQ; /* nothing tells: it may have */
   t->refused = RAIA_APPENDED;
   if (t->handle == NULL)
@@ -277,7 +298,9 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->handle->transfer = t;
   t->handle->detail[0] = '\0';
   t->handle->folded = false;
-  return aim(t) == CURLE_OK;
+  CURLcode code = aim(t);
+  t->stale = false; /* as the last attempt's connection may have been */
+  return code == CURLE_OK;
 }
 
 /* Whether libcurl's words for a handshake that failed say that the connection
