@@ -6,9 +6,11 @@
 #include "process.h"
 
 #include <math.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 double raia_now(void) {
@@ -53,9 +55,16 @@ static int on_timer(CURLM *multi, long milliseconds, void *data) {
 
 /* ---- sockets by their local port ---- */
 
+/* The place for a port's socket: a descriptor and 1, so 0 is RAIA_UNKNOWN.
+   NULL when there is none yet. */
+static int *socket_of(const struct raia_pool *pool, long port) {
+  int *page = pool->sockets[(port >> 8) & 255];
+  return page == NULL ? NULL : &page[port & 255];
+}
+
 int raia_pool_socket(const struct raia_pool *pool, int port) {
-  const int *page = pool->sockets[(port >> 8) & 255];
-  return page == NULL ? -1 : page[port & 255] - 1;
+  const int *place = socket_of(pool, port);
+  return place == NULL ? RAIA_UNKNOWN : *place - 1;
 }
 
 /* Remembers the socket of the connection that `t` made. Where there is no
@@ -69,9 +78,26 @@ static void remember_socket(struct raia_pool *pool, struct raia_transfer *t) {
   curl_easy_getinfo(t->handle->easy, CURLINFO_ACTIVESOCKET, &fd);
   int **page = &pool->sockets[(port >> 8) & 255];
   if (*page == NULL)
-    *page = calloc(256, sizeof **page); /* a descriptor and 1, or 0 */
-  if (*page != NULL)
-    (*page)[port & 255] = fd + 1;
+    *page = calloc(256, sizeof **page);
+  int *place = socket_of(pool, port);
+  if (place != NULL)
+    *place = *place == 0 || *place == fd + 1 ? fd + 1 : RAIA_SEVERAL + 1;
+}
+
+static void forget_socket(struct raia_pool *pool, int fd) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } own;
+  socklen_t length = sizeof own;
+  if (getsockname(fd, &own.any, &length) != 0)
+    return;
+  int *place =
+      socket_of(pool, ntohs(own.any.sa_family == AF_INET6 ? own.v6.sin6_port
+                                                          : own.v4.sin_port));
+  if (place != NULL && *place == fd + 1)
+    *place = 0;
 }
 
 void raia_pool_opened(struct raia_pool *pool, int fd) {
@@ -79,6 +105,7 @@ void raia_pool_opened(struct raia_pool *pool, int fd) {
 }
 
 void raia_pool_closing(struct raia_pool *pool, int fd) {
+  forget_socket(pool, fd);
   raia_events_closing(pool->events, fd);
 }
 

@@ -59,7 +59,8 @@ bool raia_pool_step(struct raia_pool *pool, double seconds);
    which an attempt ended, or an alarm that went off. */
 struct raia_news *raia_pool_news(struct raia_pool *pool);
 
-/* The socket of the last connection known to be on that local port, or -1. */
+/* The socket of the open connection on that local port, or one of these. */
+enum { RAIA_UNKNOWN = -1, RAIA_SEVERAL = -2 }; /* to several servers */
 int raia_pool_socket(const struct raia_pool *pool, int port);
 
 /* A socket for connections was made, or is about to be closed. */

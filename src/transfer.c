@@ -138,12 +138,15 @@ static int on_close(void *pool, curl_socket_t fd) {
 #if RAIA_HAS_PREREQ
 /* Whether a kept connection is no good for another request: the server has
    ended it, or has sent something that nobody asked for, which would be taken
-   for the answer. Over HTTP/2 there is more to send than answers. */
+   for the answer. So is one of which that can't be told. Over HTTP/2 there is
+   more to send than answers. */
 static bool is_stale(const struct raia_transfer *t, int own_port) {
   char byte;
-  int fd = t->kept ? raia_pool_socket(t->pool, own_port) : -1;
-  if (fd < 0 || raia_origin_gate(t->origin)->multiplexes)
+  int fd = t->kept ? raia_pool_socket(t->pool, own_port) : RAIA_UNKNOWN;
+  if (fd == RAIA_UNKNOWN || raia_origin_gate(t->origin)->multiplexes)
     return false;
+  if (fd == RAIA_SEVERAL)
+    return true;
   ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
@@ -249,7 +252,9 @@ static CURLcode aim(struct raia_transfer *t) {
      libcurl refuses where a transfer that broke has left its buffer. */
   (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
                          t->large ? 128L * 1024 : 4L * 1024);
-#if !RAIA_HAS_PREREQ /* nothing tells that libcurl sends again */
+#if RAIA_HAS_PREREQ /* a stale one of HTTP/2 is kept, to be offered again */
+  SET(CURLOPT_FRESH_CONNECT, (long)t->stale);
+#else /* nothing tells that libcurl sends again */
   SET(CURLOPT_FRESH_CONNECT, (long)!t->outcome.idempotent);
 #endif
   return code;
@@ -278,7 +283,7 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->detail[0] = t->content_type[0] = t->request_id[0] = '\0';
   t->header_bytes = 0;
   t->connects = t->bytes_before = 0;
-  t->stale = t->kept = t->repeated = t->headers_done = false;
+  t->kept = t->repeated = t->headers_done = false;
   t->begun = !RAIA_HAS_PREREQ; /* nothing tells: it may have */
   t->refused = RAIA_APPENDED;
   if (t->handle == NULL)
@@ -289,7 +294,9 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->handle->detail[0] = '\0';
   t->handle->folded = false;
   t->handle->port = 0;
-  return aim(t) == CURLE_OK;
+  CURLcode code = aim(t);
+  t->stale = false; /* as the last attempt's connection may have been */
+  return code == CURLE_OK;
 }
 
 /* Whether libcurl's words for a handshake that failed say that the connection
