@@ -42,6 +42,7 @@ build = {
         "src/retry.c",
         "src/scheduler.c",
         "src/schema.c",
+        "src/sockets.c",
         "src/transfer.c",
       },
       defines = { "_GNU_SOURCE" },

@@ -6,11 +6,9 @@
 #include "process.h"
 
 #include <math.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 double raia_now(void) {
@@ -53,22 +51,13 @@ static int on_timer(CURLM *multi, long milliseconds, void *data) {
   return 0;
 }
 
-/* ---- sockets by their local port ---- */
-
-/* The place for a port's socket: a descriptor and 1, so 0 is RAIA_UNKNOWN.
-   NULL when there is none yet. */
-static int *socket_of(const struct raia_pool *pool, long port) {
-  int *page = pool->sockets[(port >> 8) & 255];
-  return page == NULL ? NULL : &page[port & 255];
-}
+/* ---- sockets ---- */
 
 int raia_pool_socket(const struct raia_pool *pool, int port) {
-  const int *place = socket_of(pool, port);
-  return place == NULL ? RAIA_UNKNOWN : *place - 1;
+  return raia_sockets_find(&pool->sockets, port);
 }
 
-/* Remembers the socket of the connection that `t` made. Where there is no
-   memory for it, the next request there goes unchecked. */
+/* Remembers the socket of the connection that `t` made. */
 static void remember_socket(struct raia_pool *pool, struct raia_transfer *t) {
   long port = 0;
   curl_socket_t fd = CURL_SOCKET_BAD;
@@ -76,28 +65,8 @@ static void remember_socket(struct raia_pool *pool, struct raia_transfer *t) {
     return;
   curl_easy_getinfo(t->handle->easy, CURLINFO_LOCAL_PORT, &port);
   curl_easy_getinfo(t->handle->easy, CURLINFO_ACTIVESOCKET, &fd);
-  int **page = &pool->sockets[(port >> 8) & 255];
-  if (*page == NULL)
-    *page = calloc(256, sizeof **page);
-  int *place = socket_of(pool, port);
-  if (place != NULL)
-    *place = *place == 0 || *place == fd + 1 ? fd + 1 : RAIA_SEVERAL + 1;
-}
-
-static void forget_socket(struct raia_pool *pool, int fd) {
-  union {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-  } own;
-  socklen_t length = sizeof own;
-  if (getsockname(fd, &own.any, &length) != 0)
-    return;
-  int *place =
-      socket_of(pool, ntohs(own.any.sa_family == AF_INET6 ? own.v6.sin6_port
-                                                          : own.v4.sin_port));
-  if (place != NULL && *place == fd + 1)
-    *place = 0;
+  if (fd != CURL_SOCKET_BAD)
+    raia_sockets_add(&pool->sockets, fd, (int)port);
 }
 
 void raia_pool_opened(struct raia_pool *pool, int fd) {
@@ -105,7 +74,7 @@ void raia_pool_opened(struct raia_pool *pool, int fd) {
 }
 
 void raia_pool_closing(struct raia_pool *pool, int fd) {
-  forget_socket(pool, fd);
+  raia_sockets_remove(&pool->sockets, fd);
   raia_events_closing(pool->events, fd);
 }
 
@@ -156,12 +125,6 @@ bool raia_pool_open(struct raia_pool *pool) {
   return pool->events != NULL && open_lane(pool, &pool->lanes[RAIA_PLAIN]);
 }
 
-static void forget_sockets(struct raia_pool *pool) {
-  for (int i = 0; i < 256; i++)
-    free(pool->sockets[i]);
-  memset(pool->sockets, 0, sizeof pool->sockets);
-}
-
 static void leave(struct raia_transfer *t) {
   t->forked = true;
   raia_pool_stop(t, RAIA_CLOSED);
@@ -190,7 +153,7 @@ void raia_pool_close(struct raia_pool *pool) {
     ;
   for (int i = 0; i < RAIA_LANES; i++)
     close_lane(&pool->lanes[i]);
-  forget_sockets(pool);
+  raia_sockets_free(&pool->sockets);
   raia_events_close(pool->events);
   pool->events = NULL;
 }
@@ -205,7 +168,7 @@ static void renew(struct raia_pool *pool) {
   for (int i = 0; i < RAIA_LANES; i++)
     pool->lanes[i] = (struct raia_lane){0};
   pool->widened = NULL;
-  forget_sockets(pool);
+  raia_sockets_free(&pool->sockets);
   pool->events = raia_events_open(); /* NULL: all calls fail as closed */
   leave_all(pool);
 }

@@ -4,6 +4,7 @@
 #ifndef RAIA_POOL_H
 #define RAIA_POOL_H
 
+#include "sockets.h"
 #include "transfer.h"
 
 /* A multi handle. HTTP/2 has one of its own, because it is to share few
@@ -23,8 +24,8 @@ struct raia_pool {
   struct raia_link timers;    /* the soonest first */
   struct raia_link news;      /* not told yet, the oldest first */
   long in_flight;             /* transfers started and not done */
-  int *sockets[256];          /* descriptors by local port, in pages of 256 */
-  struct raia_gate *widened;  /* there may be room for what is queued in it */
+  struct raia_sockets sockets;
+  struct raia_gate *widened; /* there may be room for what is queued in it */
   unsigned random;
   unsigned forks; /* of the process, when it was opened or begun anew */
 };
@@ -59,8 +60,7 @@ bool raia_pool_step(struct raia_pool *pool, double seconds);
    which an attempt ended, or an alarm that went off. */
 struct raia_news *raia_pool_news(struct raia_pool *pool);
 
-/* The socket of the open connection on that local port, or one of these. */
-enum { RAIA_UNKNOWN = -1, RAIA_SEVERAL = -2 }; /* to several servers */
+/* The socket of the open connection on that local port, or why none. */
 int raia_pool_socket(const struct raia_pool *pool, int port);
 
 /* A socket for connections was made, or is about to be closed. */

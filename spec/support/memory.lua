@@ -174,7 +174,8 @@ local scenarios = {
     options = { base_url = "http://127.0.0.1:1" },
     run = function(client, text) return client:conversation("c"):send(text) end,
     expect = "connection nil nil sent=no nil: conversation:send: no connection: Failed to connect "
-      .. "to 127.0.0.1 port 1 after N ms: Couldn't connect to server; nothing was sent: it can be tried again",
+      .. "to 127.0.0.1 port 1 after N ms: Couldn't connect to server; "
+      .. "nothing was sent: it can be tried again",
   },
   broken = {
     requests = one,
