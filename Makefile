@@ -20,12 +20,10 @@ SHARED    = $$(test $$(uname) = Darwin && \
 
 RUN_PACKAGES   = gcc libc6-dev pkg-config lua5.4 liblua5.4-dev \
                  libcurl4-openssl-dev lua-cjson lua-http lua-argparse
-TEST_PACKAGES  = $(RUN_PACKAGES) lua-busted lua-socket lua-luv luarocks openssl procps nginx-light
+TEST_PACKAGES  = $(RUN_PACKAGES) lua-busted lua-socket lua-luv luarocks openssl \
+                 procps nginx-light
 CHECK_PACKAGES = $(TEST_PACKAGES) clang clang-format clang-tidy cppcheck \
-                 lua-check nginx-light valgrind
-BENCH_PACKAGES = $(RUN_PACKAGES) lua-socket nginx-light openssl strace valgrind gnuplot-nox
-
-FUZZ_PACKAGES  = $(RUN_PACKAGES) clang libclang-rt-dev llvm
+                 lua-check valgrind
 
 # The module as it was built here, found before one that is installed.
 HERE = LUA_PATH_5_4="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lua;;" \
@@ -93,93 +91,7 @@ check:
 	@$(MAKE) -s test SPECS=spec/meta_spec.lua
 	@$(MAKE) -s guard
 
-ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
-asan:
-	$(call install_missing,$(TEST_PACKAGES))
-	@$(MAKE) -s BUILD=build/asan CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer" all replays
-	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
-	  $(subst $(BUILD)/?.so,build/asan/?.so,$(HERE)) $(BUSTED) $(SPECS)
-
-# The module whose allocations spec/c/failing_alloc.c can have fail, and that.
-FAULTS = -Dmalloc=fault_malloc -Dcalloc=fault_calloc -Drealloc=fault_realloc \
-         -Dstrdup=fault_strdup -Dfree=fault_free
-memory_host: $(BUILD)/memory/host
-	@$(MAKE) -s BUILD=$(BUILD)/memory CFLAGS="$(CFLAGS) $(FAULTS)" all
-	@echo $(BUILD)/memory
-
-$(BUILD)/memory/host: spec/c/failing_alloc.c Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FLAGS) -rdynamic -o $@ $< $$(pkg-config --libs lua5.4 libcurl)
-
-memory:
-	@RAIA_MEMORY=all $(MAKE) -s test SPECS=spec/memory_spec.lua BUILD=build/asan \
-	  CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer"
-
-valgrind:
-	$(call install_missing,$(TEST_PACKAGES) valgrind)
-	@$(MAKE) -s all replays
-	@$(HERE) valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
-	  --error-exitcode=9 $(BUSTED) $(SPECS)
-
-TSAN = -O1 -g -fsanitize=thread
-tsan:
-	$(call install_missing,$(TEST_PACKAGES))
-	@$(MAKE) -s BUILD=build/tsan CFLAGS="$(TSAN)" all
-	@HOST_CFLAGS="$(TSAN)" $(subst $(BUILD)/?.so,build/tsan/?.so,$(HERE)) $(BUSTED) \
-	  spec/host_spec.lua
-
-# Fuzz targets: here with libFuzzer, in `make test` as replays of their corpora.
-FUZZ     = $(patsubst spec/fuzz/corpus/%,%,$(wildcard spec/fuzz/corpus/*))
-SECONDS  = 60
-FUZZ_CC  = clang
-TARGETS  = $(FUZZ:%=$(BUILD)/targets/%)
-MAIN     = spec/fuzz/replay.c # or that of libFuzzer
-COVERAGE = -fprofile-instr-generate -fcoverage-mapping
-fuzz:
-	$(call install_missing,$(FUZZ_PACKAGES))
-	@$(MAKE) -s BUILD=build/libfuzzer CC=$(FUZZ_CC) MAIN=-fsanitize=fuzzer \
-	  CFLAGS="-O1 -g $(ASAN) -fsanitize=fuzzer-no-link $(COVERAGE)" replays
-	@for target in $(FUZZ); do spec/fuzz/run.sh $$target $(SECONDS) || exit 1; done
-
-replays: $(TARGETS)
-
-$(BUILD)/libraia.a: $(OBJECTS)
-	rm -f $@
-	$(AR) rcs $@ $(OBJECTS)
-
-# A target may include a source file: that one is then not taken from the library.
-$(BUILD)/targets/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.[ch]) $(BUILD)/libraia.a Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(FLAGS) -o $@ $< $(MAIN) $(BUILD)/libraia.a \
-	  $$(pkg-config --libs lua5.4) $(LIBS)
-
-BENCH = $(BUILD)/bench
-BENCH_PROGRAMS = $(addprefix $(BENCH)/,delay measure raw raw_cjson)
-RUN_BENCH = $(HERE) BENCH_BUILD=$(BENCH) bench/servers.sh $(BENCH) $(LUA)
-ROUNDS = 5
-bench:
-	$(call install_missing,$(BENCH_PACKAGES))
-	@$(MAKE) -s all $(BENCH_PROGRAMS)
-	@$(RUN_BENCH) bench/main.lua --rounds $(ROUNDS) $(SECTION)
-
-guard:
-	@$(MAKE) -s all $(BENCH_PROGRAMS)
-	@$(RUN_BENCH) bench/guard.lua
-
-$(BENCH)/delay: bench/delay.c
-$(BENCH)/measure: bench/measure.c
-$(BENCH)/raw $(BENCH)/raw_cjson: bench/entrants/raw.c
-$(BENCH)/raw: LDLIBS = $(LIBS)
-$(BENCH)/raw_cjson: CFLAGS += -DCJSON
-$(BENCH)/raw_cjson: LDLIBS = $(LIBS) $$(pkg-config --libs lua5.4)
-$(BENCH_PROGRAMS): Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FLAGS) -o $@ $(filter %.c,$^) $(LDLIBS)
-
-soak:
-	$(call install_missing,$(TEST_PACKAGES))
-	@$(MAKE) -s all
-	@$(HERE) $(LUA) spec/soak.lua $(SOAK)
+include spec/longer.mk bench/bench.mk
 
 LUA_DIR = $(DESTDIR)$(PREFIX)/share/lua/5.4
 C_DIR   = $(DESTDIR)$(PREFIX)/lib/lua/5.4
@@ -204,4 +116,4 @@ $(BUILD)/%.o: src/%.c Makefile
 	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all help demo test check asan valgrind tsan fuzz replays install uninstall clean bench memory memory_host soak guard
+.PHONY: all help demo test check install uninstall clean

@@ -117,8 +117,9 @@ function client:conversation(id) end
 ---@return raia.Error? err any kind
 function client:request(method, path, parts, options) end
 
----Ends what is in flight with kind `closed`, closes the handles and wipes the key. Calls after it
----fail with kind `closed`. The same happens when the client is collected or its `<close>` ends.
+---Ends what is in flight with kind `closed`, closes the handles and wipes its own copies of the
+---key. Calls after it fail with kind `closed`. The same happens when the client is collected or its
+---`<close>` ends.
 function client:close() end
 
 ---@class raia.Conversations

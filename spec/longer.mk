@@ -1,0 +1,68 @@
+# The longer commands: the specs under other tools, every fault, fuzzing, the soak.
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+asan:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s BUILD=build/asan CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer" all replays
+	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	  $(subst $(BUILD)/?.so,build/asan/?.so,$(HERE)) $(BUSTED) $(SPECS)
+
+# The module whose allocations spec/c/failing_alloc.c can have fail, and that.
+FAULTS = -Dmalloc=fault_malloc -Dcalloc=fault_calloc -Drealloc=fault_realloc \
+         -Dstrdup=fault_strdup -Dfree=fault_free
+memory_host: $(BUILD)/memory/host
+	@$(MAKE) -s BUILD=$(BUILD)/memory CFLAGS="$(CFLAGS) $(FAULTS)" all
+	@echo $(BUILD)/memory
+
+$(BUILD)/memory/host: spec/c/failing_alloc.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(FLAGS) -rdynamic -o $@ $< $$(pkg-config --libs lua5.4 libcurl)
+
+memory:
+	@RAIA_MEMORY=all $(MAKE) -s test SPECS=spec/memory_spec.lua BUILD=build/asan \
+	  CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer"
+
+valgrind:
+	$(call install_missing,$(TEST_PACKAGES) valgrind)
+	@$(MAKE) -s all replays
+	@$(HERE) valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
+	  --error-exitcode=9 $(BUSTED) $(SPECS)
+
+TSAN = -O1 -g -fsanitize=thread
+tsan:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s BUILD=build/tsan CFLAGS="$(TSAN)" all
+	@HOST_CFLAGS="$(TSAN)" $(subst $(BUILD)/?.so,build/tsan/?.so,$(HERE)) $(BUSTED) \
+	  spec/host_spec.lua
+
+# Fuzz targets: here with libFuzzer, in `make test` as replays of their corpora.
+FUZZ_PACKAGES = $(RUN_PACKAGES) clang libclang-rt-dev llvm
+FUZZ     = $(patsubst spec/fuzz/corpus/%,%,$(wildcard spec/fuzz/corpus/*))
+SECONDS  = 60
+FUZZ_CC  = clang
+TARGETS  = $(FUZZ:%=$(BUILD)/targets/%)
+MAIN     = spec/fuzz/replay.c # or that of libFuzzer
+COVERAGE = -fprofile-instr-generate -fcoverage-mapping
+fuzz:
+	$(call install_missing,$(FUZZ_PACKAGES))
+	@$(MAKE) -s BUILD=build/libfuzzer CC=$(FUZZ_CC) MAIN=-fsanitize=fuzzer \
+	  CFLAGS="-O1 -g $(ASAN) -fsanitize=fuzzer-no-link $(COVERAGE)" replays
+	@for target in $(FUZZ); do spec/fuzz/run.sh $$target $(SECONDS) || exit 1; done
+
+replays: $(TARGETS)
+
+$(BUILD)/libraia.a: $(OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $(OBJECTS)
+
+# A target may include a source file: that one is then not taken from the library.
+$(BUILD)/targets/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.[ch]) $(BUILD)/libraia.a Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(FLAGS) -o $@ $< $(MAIN) $(BUILD)/libraia.a \
+	  $$(pkg-config --libs lua5.4) $(LIBS)
+
+soak:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s all
+	@$(HERE) $(LUA) spec/soak.lua $(SOAK)
+
+.PHONY: asan memory memory_host valgrind tsan fuzz replays soak
