@@ -13,7 +13,8 @@ static char encode_key, decode_key, digits_key;
 
 enum { PAUSE_BYTES = 64 * 1024 }; /* of a text, to be large */
 /* Stack that lua-cjson may need: where it can't grow, it says of the text that
-   it is nested too deep. So it is made before, and raises. */
+   it is nested too deep. So what it refuses is tried again with that room,
+   which raises where there is none. */
 enum { ROOM = 3 * RAIA_DEPTH_MAX + 2 * LUA_MINSTACK };
 
 static const lua_Integer exact_integer = (lua_Integer)1 << 53;
@@ -265,12 +266,39 @@ bool raia_json_check(lua_State *L, int index) {
   return true;
 }
 
+int raia_json_call(lua_State *L, size_t length) {
+  bool collecting = length > PAUSE_BYTES && lua_gc(L, LUA_GCISRUNNING);
+  if (collecting)
+    lua_gc(L, LUA_GCSTOP);
+  int status = lua_pcall(L, 1, 1, 0);
+  if (collecting)
+    lua_gc(L, LUA_GCRESTART);
+  if (status == LUA_ERRMEM)
+    lua_error(L);
+  return status;
+}
+
+/* Replaces the value at the top by what function `key` of the instance makes
+   of it, and returns the status of that. */
+static int convert(lua_State *L, const char *key, size_t length) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+  lua_pushvalue(L, -2); /* value, function, value */
+  int status = raia_json_call(L, length);
+  if (status != LUA_OK) {
+    luaL_checkstack(L, ROOM, "no room for JSON");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+    lua_replace(L, -2);
+    lua_pushvalue(L, -2);
+    status = raia_json_call(L, length);
+  }
+  lua_remove(L, -2);
+  return status;
+}
+
 void raia_json_encode(lua_State *L, int index) {
-  index = lua_absindex(L, index);
-  luaL_checkstack(L, ROOM, "no room for a body");
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &encode_key);
   lua_pushvalue(L, index);
-  lua_call(L, 1, 1);
+  if (convert(L, &encode_key, 0) != LUA_OK)
+    lua_error(L);
 }
 
 /* ---- what comes in ---- */
@@ -317,26 +345,11 @@ static bool may_hold_numbers(const char *text, size_t length) {
   return false;
 }
 
-int raia_json_call(lua_State *L, size_t length) {
-  bool collecting = length > PAUSE_BYTES && lua_gc(L, LUA_GCISRUNNING);
-  if (collecting)
-    lua_gc(L, LUA_GCSTOP);
-  int status = lua_pcall(L, 1, 1, 0);
-  if (collecting)
-    lua_gc(L, LUA_GCRESTART);
-  if (status == LUA_ERRMEM)
-    lua_error(L);
-  return status;
-}
-
 bool raia_json_decode(lua_State *L) {
   size_t length;
-  luaL_checkstack(L, ROOM, "no room for a reply");
   const char *text = lua_tolstring(L, -1, &length);
   bool numbers = may_hold_numbers(text, length);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key);
-  lua_insert(L, -2);
-  int status = raia_json_call(L, length);
+  int status = convert(L, &decode_key, length);
   if (status == LUA_OK && numbers && lua_type(L, -1) == LUA_TTABLE)
     make_integers(L);
   return status == LUA_OK;

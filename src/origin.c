@@ -143,6 +143,7 @@ void raia_origin_listen(struct raia_origin *o, struct raia_handle *handle,
                         int port, bool kept) {
   handle->port = port;
   handle->stream = 0;
+  handle->moving = false;
   for (int i = 0; i < RAIA_GOAWAYS && !kept; i++)
     if (o->gate.goaways[i].port == port)
       o->gate.goaways[i].port = 0; /* of an earlier connection */
@@ -172,7 +173,8 @@ static bool says(const char *note, const char *beginning, const char *words,
 
 /* Takes from libcurl's notes what nothing else tells: the stream of a request,
    and which streams a server refuses. GOAWAY is noted with one of them only;
-   the word before it, "received", is misspelt in 7.88. */
+   the word before it, "received", is misspelt in 7.88. Once libcurl looks for
+   another connection, it may be one of those that has got a GOAWAY. */
 static void hear(struct raia_origin *o, struct raia_handle *handle,
                  const char *text, size_t size) {
   char note[80];
@@ -180,6 +182,11 @@ static void hear(struct raia_origin *o, struct raia_handle *handle,
   size = size < sizeof note ? size : sizeof note - 1;
   memcpy(note, text, size);
   note[size] = '\0';
+  if (strncmp(note, "Connection died", 15) == 0 ||
+      strncmp(note, "Downgrades to", 13) == 0)
+    handle->moving = true;
+  if (handle->moving)
+    return;
   if (says(note, "Using Stream ID", ": ", &number) ||
       (says(note, "[HTTP/2] [", "/2] [", &number) &&
        strstr(note, "] OPENED") != NULL))

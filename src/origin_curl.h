@@ -19,6 +19,7 @@ struct raia_handle {
   bool watched, folded;           /* see raia_origin_watch */
   int port;                       /* ours, of the connection it is on */
   unsigned stream;                /* of HTTP/2 there, 0 when not known */
+  bool moving;                    /* libcurl looks for another connection */
   bool cut_line; /* what libcurl showed last did not end its line */
   struct raia_handle *next;
 };

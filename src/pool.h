@@ -60,7 +60,7 @@ bool raia_pool_step(struct raia_pool *pool, double seconds);
    which an attempt ended, or an alarm that went off. */
 struct raia_news *raia_pool_news(struct raia_pool *pool);
 
-/* The socket of the open connection on that local port, or why none. */
+/* The socket of the open connection on that local port, or -1. */
 int raia_pool_socket(const struct raia_pool *pool, int port);
 
 /* A socket for connections was made, or is about to be closed. */

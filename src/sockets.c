@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { SEVERAL = -1 }; /* in the place of a port */
+
 /* The place of a port, or NULL when there is none yet. */
 static int *place_of(const struct raia_sockets *sockets, int port) {
   int *page = sockets->pages[(port >> 8) & 255];
@@ -14,7 +16,7 @@ static int *place_of(const struct raia_sockets *sockets, int port) {
 
 int raia_sockets_find(const struct raia_sockets *sockets, int port) {
   const int *place = place_of(sockets, port);
-  return place == NULL ? RAIA_UNKNOWN : *place - 1;
+  return place == NULL || *place == SEVERAL ? -1 : *place - 1;
 }
 
 void raia_sockets_add(struct raia_sockets *sockets, int fd, int port) {
@@ -23,7 +25,7 @@ void raia_sockets_add(struct raia_sockets *sockets, int fd, int port) {
     *page = calloc(256, sizeof **page);
   int *place = place_of(sockets, port);
   if (place != NULL)
-    *place = *place == 0 || *place == fd + 1 ? fd + 1 : RAIA_SEVERAL + 1;
+    *place = *place == 0 || *place == fd + 1 ? fd + 1 : SEVERAL;
 }
 
 void raia_sockets_remove(struct raia_sockets *sockets, int fd) {
@@ -39,7 +41,7 @@ void raia_sockets_remove(struct raia_sockets *sockets, int fd) {
   int *place = place_of(sockets, ntohs(own.any.sa_family == AF_INET6
                                            ? own.v6.sin6_port
                                            : own.v4.sin_port));
-  if (place != NULL && *place == fd + 1)
+  if (place != NULL && (*place == fd + 1 || *place == SEVERAL))
     *place = 0;
 }
 

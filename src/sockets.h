@@ -7,10 +7,8 @@ struct raia_sockets {
   int *pages[256]; /* of 256 ports each: a descriptor and 1, or 0 */
 };
 
-enum { RAIA_UNKNOWN = -1, RAIA_SEVERAL = -2 };
-
-/* The socket on that local port; or RAIA_SEVERAL, when connections to several
-   servers are on it. */
+/* The socket on that local port; or -1 where it is not known, or connections
+   to several servers are on it. */
 int raia_sockets_find(const struct raia_sockets *sockets, int port);
 
 /* Remembers one. Where there is no memory for it, it stays unknown. */

@@ -138,15 +138,12 @@ static int on_close(void *pool, curl_socket_t fd) {
 #if RAIA_HAS_PREREQ
 /* Whether a kept connection is no good for another request: the server has
    ended it, or has sent something that nobody asked for, which would be taken
-   for the answer. So is one of which that can't be told. Over HTTP/2 there is
-   more to send than answers. */
+   for the answer. Over HTTP/2 there is more to send than answers. */
 static bool is_stale(const struct raia_transfer *t, int own_port) {
   char byte;
-  int fd = t->kept ? raia_pool_socket(t->pool, own_port) : RAIA_UNKNOWN;
-  if (fd == RAIA_UNKNOWN || raia_origin_gate(t->origin)->multiplexes)
+  int fd = t->kept ? raia_pool_socket(t->pool, own_port) : -1;
+  if (fd < 0 || raia_origin_gate(t->origin)->multiplexes)
     return false;
-  if (fd == RAIA_SEVERAL)
-    return true;
   ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
