@@ -5,7 +5,7 @@ local scheduler = require "raia.core".scheduler
 local support = require "spec.support.hunt"
 local servers = require "spec.support.server"
 
-local steps = tonumber(os.getenv "HUNT_STEPS") or 1500
+local steps = tonumber(os.getenv "HUNT_STEPS") or 1000
 local seeds = {}
 for seed in (os.getenv "HUNT_SEEDS" or "1 2 3"):gmatch "%d+" do
   seeds[#seeds + 1] = tonumber(seed)
