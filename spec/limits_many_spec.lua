@@ -262,6 +262,7 @@ end)
 
 describe("HTTP/2", function()
   local certificates, sandbox, passage
+  local most = 9 -- connections: one by which HTTP/2 becomes known, and eight
 
   -- The sandbox behind a server that passes bytes on, and counts connections.
   setup(function()
@@ -308,7 +309,7 @@ describe("HTTP/2", function()
     local client <close> = new_client()
     local before = passage:connections()
     assert.is_true(ask(client, 200) < 10)
-    assert.is_true(passage:connections() - before <= 8)
+    assert.is_true(passage:connections() - before <= most)
   end)
 
   it("does so from the first call on", function()
@@ -319,7 +320,7 @@ describe("HTTP/2", function()
     assert(raia.map(list, function()
       return client.conversations:create { conversationUserId = "h2" }
     end, { concurrency = 100 }))
-    assert.is_true(passage:connections() - before <= 8)
+    assert.is_true(passage:connections() - before <= most)
   end)
 
   it("lets one call be cancelled without harm to the others", function()
@@ -334,7 +335,7 @@ describe("HTTP/2", function()
       assert.equal("You said: question " .. i, assert(requests[i]:wait(60)).message)
     end
     assert(conversation:refresh())
-    assert.is_true(passage:connections() - before <= 8)
+    assert.is_true(passage:connections() - before <= most)
   end)
 
   it("lets no time run while a call waits for its turn", function()
