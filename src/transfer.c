@@ -73,7 +73,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *handle) {
     t->refused = RAIA_OVER_LIMIT;
     return 0;
   }
-  bool begins = n > 5 && memcmp(line, "HTTP/", 5) == 0;
+  bool begins = n > 5 && strncasecmp(line, "HTTP/", 5) == 0;
   raia_origin_watch(t->origin, t->handle, begins);
   if (t->handle->folded)
     return 0;

@@ -25,7 +25,7 @@ static void feed(struct raia_transfer *t, char *piece, size_t length) {
   const struct raia_transfer old = *t;
   size_t taken = on_header(piece, 1, length, t->handle);
   bool over = old.header_bytes + length > HEADER_BYTES_MAX;
-  bool begins = length > 5 && memcmp(piece, "HTTP/", 5) == 0;
+  bool begins = length > 5 && strncasecmp(piece, "HTTP/", 5) == 0;
   CHECK(over == (t->refused == RAIA_OVER_LIMIT));
   CHECK(taken == (over ? 0 : length));
   CHECK(memchr(t->content_type, 0, sizeof t->content_type) != NULL);
