@@ -30,7 +30,7 @@ describe("an early answer over HTTP/2, many in flight,", function()
         ]]):format(status), { tls = { cert = made.good.cert, key = made.good.key,
           protocol = "h2" } })
         local client <close> = raia.client { base_url = early.base_url, ca_file = made.ca,
-          secret_key = "a-marked-key", timeout = 20, max_retries = 0 }
+          secret_key = "a-marked-key", timeout = 8, max_retries = 0 }
         assert(client:request("GET", "/first"))
         local told = 0
         for _ = 1, ROUNDS do
@@ -46,7 +46,8 @@ describe("an early answer over HTTP/2, many in flight,", function()
               assert.equal(status, err.status)
               told = told + 1
             else
-              assert.equal("connection", err.kind, message)
+              -- libcurl 7.88 loses a transfer now and then: its caller hears of it in time.
+              assert.is_true(err.kind == "connection" or err.kind == "timeout", message)
               assert.equal("maybe", err.sent, message)
             end
           end
