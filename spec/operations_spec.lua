@@ -317,7 +317,7 @@ describe("what comes back", function()
     local answer = assert(client_of(peer):conversation(ID):send("Where is it?"))
     for field, value in pairs(MESSAGE) do assert.same(value, answer[field], field) end
     assert.equal("It is on its way.", tostring(answer))
-    assert.is_nil(answer.subagentId)
+    assert.is_nil(answer.expandedMessage)
     assert.same(MESSAGE, raia.totable(answer))
   end)
 
