@@ -275,6 +275,18 @@ describe("the key is not in", function()
   end)
 end)
 
+describe("the key is not in what children inherit:", function()
+  it("their environment and descriptors, though a client is open", function()
+    local peer <close> = server.start(GOOD)
+    local client <close> = client_of(peer)
+    assert(calls.get(client))
+    local pipe <close> = assert(io.popen("env; readlink /proc/self/fd/*; cat /proc/self/cmdline"))
+    local all = pipe:read("a")
+    assert.is_truthy(all:find("PATH=", 1, true))
+    assert.is_false(leaks(all))
+  end)
+end)
+
 describe("the key is in", function()
   it("one header of each request, and in nothing else of it", function()
     local peer <close> = server.start [[
