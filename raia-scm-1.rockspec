@@ -21,6 +21,7 @@ build = {
         "src/buffer.c",
         "src/call.c",
         "src/client.c",
+        "src/collector.c",
         "src/conversation.c",
         "src/engine.c",
         "src/error.c",

@@ -9,17 +9,23 @@
 
 #include <lauxlib.h>
 
-void raia_conversation_new(lua_State *L, int client) {
+void raia_conversation_set(lua_State *L, int index, int client) {
+  index = lua_absindex(L, index);
   client = lua_absindex(L, client);
-  lua_newuserdatauv(L, 0, 1); /* fields, conversation */
-  lua_createtable(L, 2, 0);
+  lua_createtable(L, 2, 0); /* fields, values */
   lua_pushvalue(L, client);
   lua_rawseti(L, -2, RAIA_CONVERSATION_CLIENT);
-  lua_pushvalue(L, -3);
+  lua_insert(L, -2);
   lua_rawseti(L, -2, RAIA_CONVERSATION_FIELDS);
-  lua_setiuservalue(L, -2, 1);
+  lua_setiuservalue(L, index, 1);
+}
+
+void raia_conversation_new(lua_State *L, int client) {
+  client = lua_absindex(L, client);
+  lua_newuserdatauv(L, 0, 1);
+  lua_insert(L, -2); /* conversation, fields */
+  raia_conversation_set(L, -2, client);
   luaL_setmetatable(L, RAIA_CONVERSATION);
-  lua_remove(L, -2);
 }
 
 void raia_conversation_check_id(lua_State *L, int arg) {

@@ -11,7 +11,6 @@
 /* In the registry, by the address of each: functions of the instance. */
 static char encode_key, decode_key, digits_key;
 
-enum { PAUSE_BYTES = 64 * 1024 }; /* of a text, to be large */
 /* Stack that lua-cjson may need: where it can't grow, it says of the text that
    it is nested too deep. So what it refuses is tried again with that room,
    which raises where there is none. */
@@ -266,13 +265,12 @@ bool raia_json_check(lua_State *L, int index) {
   return true;
 }
 
-int raia_json_call(lua_State *L, size_t length) {
-  bool collecting = length > PAUSE_BYTES && lua_gc(L, LUA_GCISRUNNING);
-  if (collecting)
-    lua_gc(L, LUA_GCSTOP);
+/* Pushes what function `key` of the instance makes of the value at the top, or
+   what is wrong, and returns the status of that. Raises when out of memory. */
+static int call(lua_State *L, const char *key) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+  lua_pushvalue(L, -2); /* value, function, value */
   int status = lua_pcall(L, 1, 1, 0);
-  if (collecting)
-    lua_gc(L, LUA_GCRESTART);
   if (status == LUA_ERRMEM)
     lua_error(L);
   return status;
@@ -280,16 +278,12 @@ int raia_json_call(lua_State *L, size_t length) {
 
 /* Replaces the value at the top by what function `key` of the instance makes
    of it, and returns the status of that. */
-static int convert(lua_State *L, const char *key, size_t length) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-  lua_pushvalue(L, -2); /* value, function, value */
-  int status = raia_json_call(L, length);
+static int convert(lua_State *L, const char *key) {
+  int status = call(L, key);
   if (status != LUA_OK) {
+    lua_pop(L, 1);
     luaL_checkstack(L, ROOM, "no room for JSON");
-    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-    lua_replace(L, -2);
-    lua_pushvalue(L, -2);
-    status = raia_json_call(L, length);
+    status = call(L, key);
   }
   lua_remove(L, -2);
   return status;
@@ -297,7 +291,7 @@ static int convert(lua_State *L, const char *key, size_t length) {
 
 void raia_json_encode(lua_State *L, int index) {
   lua_pushvalue(L, index);
-  if (convert(L, &encode_key, 0) != LUA_OK)
+  if (convert(L, &encode_key) != LUA_OK)
     lua_error(L);
 }
 
@@ -349,7 +343,7 @@ bool raia_json_decode(lua_State *L) {
   size_t length;
   const char *text = lua_tolstring(L, -1, &length);
   bool numbers = may_hold_numbers(text, length);
-  int status = convert(L, &decode_key, length);
+  int status = convert(L, &decode_key);
   if (status == LUA_OK && numbers && lua_type(L, -1) == LUA_TTABLE)
     make_integers(L);
   return status == LUA_OK;

@@ -25,12 +25,6 @@ void raia_json_encode(lua_State *L, int index);
    and returns true; or by what is wrong. Raises only when out of memory. */
 bool raia_json_decode(lua_State *L);
 
-/* Calls a function with one argument and one result, as lua_pcall does, while
-   the value of a text of so many bytes is made. Where that is large, the
-   garbage collector rests meanwhile: to look for garbage among what is all
-   needed takes a fifth of the time. Raises only when out of memory. */
-int raia_json_call(lua_State *L, size_t length);
-
 /* Whether the value at `index` is JSON's null. */
 bool raia_json_is_null(lua_State *L, int index);
 

@@ -263,10 +263,8 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   if (o->proxy != NULL)
     SET(CURLOPT_PROXY, o->proxy);
-  else if (o->loopback) { /* what stays on this machine needs none */
-    SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_NOPROXY, "*"); /* nor a look at the environment each time */
-  }
+  else if (o->loopback) /* what stays on this machine needs none, nor a look */
+    SET(CURLOPT_NOPROXY, "*"); /* at the environment each time */
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -365,7 +363,6 @@ const char *raia_origin_open(struct raia_origin **out,
   }
   if (wrong == NULL &&
       !(raia_headers_set(&o->headers, RAIA_KEY_HEADER, options->secret_key) &&
-        raia_headers_set(&o->headers, "Accept", "application/json") &&
         raia_headers_set(&o->headers, "User-Agent", options->user_agent)))
     wrong = no_memory;
   if (wrong != NULL) {

@@ -1,6 +1,7 @@
 /* What a finished request is worth: values, or nil, message, err. */
 #include "reply.h"
 
+#include "collector.h"
 #include "conversation.h"
 #include "error.h"
 #include "json.h"
@@ -43,27 +44,24 @@ static bool has_id(lua_State *L, const char *name) {
   return has;
 }
 
-/* Turns the elements of an array, its argument, into messages and returns it;
-   or returns nil when that holds something else. */
-static int make_messages(lua_State *L) {
-  lua_Integer length = (lua_Integer)lua_rawlen(L, 1);
+/* Turns the elements of the array at the top into messages; false, with
+   something above it, when it holds something else. */
+static bool make_messages(lua_State *L) {
+  int array = lua_gettop(L), metatable = array + 1;
+  lua_Integer length = (lua_Integer)lua_rawlen(L, array);
   lua_pushnil(L);
-  if (length == 0 && lua_next(L, 1) != 0) { /* it is an object */
-    lua_pushnil(L);
-    return 1;
-  }
+  if (length == 0 && lua_next(L, array) != 0) /* it is an object */
+    return false;
+  lua_settop(L, array);
   luaL_getmetatable(L, RAIA_MESSAGE);
-  int metatable = lua_gettop(L);
   for (lua_Integer i = 1; i <= length; i++) {
-    if (lua_rawgeti(L, 1, i) != LUA_TTABLE) {
-      lua_pushnil(L);
-      return 1;
-    }
+    if (lua_rawgeti(L, array, i) != LUA_TTABLE)
+      return false;
     raia_message_new(L, metatable);
-    lua_rawseti(L, 1, i);
+    lua_rawseti(L, array, i);
   }
-  lua_settop(L, 1);
-  return 1;
+  lua_settop(L, array);
+  return true;
 }
 
 /* Pushes what the decoded table at the top becomes. */
@@ -80,10 +78,7 @@ static int push_success(lua_State *L, int index) {
   case RAIA_REPLY_MESSAGES:
     if (lua_getfield(L, -1, "messages") != LUA_TTABLE)
       return fail(L, request, "no array 'messages'");
-    lua_pushcfunction(L, make_messages);
-    lua_insert(L, -2);
-    raia_json_call(L, request->transfer.received);
-    if (lua_isnil(L, -1))
+    if (!make_messages(L))
       return fail(L, request, "'messages' is not an array of objects");
     return 1;
   case RAIA_REPLY_STARTED:
@@ -104,12 +99,10 @@ static int push_success(lua_State *L, int index) {
     return 1;
   }
   if (request->operation->reply == RAIA_REPLY_REFRESH) {
-    lua_getiuservalue(L, index,
-                      RAIA_REQUEST_TARGET); /* fields, conversation */
-    lua_getiuservalue(L, -1, 1);
-    lua_pushvalue(L, -3);
-    lua_rawseti(L, -2, RAIA_CONVERSATION_FIELDS);
-    lua_pop(L, 1);
+    lua_getiuservalue(L, index, RAIA_REQUEST_CLIENT);
+    lua_getiuservalue(L, index, RAIA_REQUEST_TARGET);
+    lua_pushvalue(L, -3); /* fields, client, conversation, fields */
+    raia_conversation_set(L, -2, -3);
   } else {
     lua_getiuservalue(L, index, RAIA_REQUEST_CLIENT);
     lua_insert(L, -2); /* client, fields */
@@ -142,7 +135,6 @@ static int push_reply(lua_State *L, int index) {
     return fail(L, request, lua_tostring(L, -1));
   }
   lua_pushlstring(L, t->reply.data, t->reply.length);
-  t->received = t->reply.length;
   raia_buffer_shrink(&t->reply, RAIA_EXCERPT); /* a large text twice is much */
   if (!raia_json_decode(L)) {
     hide_key(request);
@@ -152,6 +144,9 @@ static int push_reply(lua_State *L, int index) {
     return fail(L, request, "it is neither an object nor an array");
   return push_success(L, index);
 }
+
+/* The same as a function of Lua, called with the request. */
+static int make_reply(lua_State *L) { return push_reply(L, 1); }
 
 /* Pushes the error that a server answered with. */
 static int push_http_error(lua_State *L, struct raia_request *request) {
@@ -170,7 +165,11 @@ int raia_reply_push(lua_State *L, int index) {
   struct raia_failure failure = {0};
   switch (request->transfer.outcome.kind) {
   case RAIA_OK:
-    return push_reply(L, index);
+    if (request->transfer.reply.length <= RAIA_MUCH)
+      return push_reply(L, index);
+    lua_pushcfunction(L, make_reply);
+    lua_pushvalue(L, index);
+    return raia_collector_rest(L, request->transfer.reply.length);
   case RAIA_HTTP:
     return push_http_error(L, request);
   case RAIA_NO_MEMORY:

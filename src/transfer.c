@@ -249,7 +249,7 @@ static CURLcode aim(struct raia_transfer *t) {
   /* A reply that may be large comes in large pieces, others take less memory.
      libcurl refuses where a transfer that broke has left its buffer. */
   (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
-                         t->large ? 128L * 1024 : 4L * 1024);
+                         t->large ? 128L * 1024 : 3L * 1024);
 #if RAIA_HAS_PREREQ /* a stale one of HTTP/2 is kept, to be offered again */
   SET(CURLOPT_FRESH_CONNECT, (long)t->stale);
 #else /* nothing tells that libcurl sends again */
@@ -272,9 +272,7 @@ static struct raia_handle *take_handle(const struct raia_transfer *t) {
 }
 
 bool raia_transfer_begin(struct raia_transfer *t) {
-  size_t limit = t->reply.limit;
-  raia_buffer_free(&t->reply);
-  raia_buffer_init(&t->reply, limit);
+  raia_buffer_clear(&t->reply);
   memset(&t->outcome, 0, sizeof t->outcome);
   t->outcome.retry_after = -1;
   t->outcome.idempotent = is_idempotent(t->method);

@@ -40,7 +40,6 @@ struct raia_transfer {
   char detail[160]; /* libcurl's words for what went wrong, or "" */
   char content_type[64], request_id[64];
   struct raia_buffer reply;
-  size_t received; /* bytes of it, when only its beginning is kept */
 
   /* The attempt under way. */
   struct raia_handle *handle;
