@@ -6,6 +6,6 @@
 
 #define RAIA_VERSION "0.1.0"
 
-int luaopen_raia_core(lua_State *L);
+__attribute__((visibility("default"))) int luaopen_raia_core(lua_State *L);
 
 #endif

@@ -11,6 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+/* Attempts in a lane of which each has a connection; the last takes more. */
+enum { LANE_ROOM = 256 };
+
 double raia_now(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -82,9 +85,21 @@ void raia_pool_closing(struct raia_pool *pool, int fd) {
 
 static void renew(struct raia_pool *pool);
 
+/* The lane for one more attempt through `gate`. */
+static struct raia_lane *choose_lane(struct raia_pool *pool,
+                                     const struct raia_gate *gate) {
+  int i = gate->multiplexes ? RAIA_MULTIPLEXED : RAIA_PLAIN;
+  while (i != RAIA_MULTIPLEXED && i < RAIA_LANES - 1 &&
+         pool->lanes[i].active >= LANE_ROOM)
+    i++;
+  return &pool->lanes[i];
+}
+
 static bool open_lane(struct raia_pool *pool, struct raia_lane *lane) {
   if (lane->multi != NULL)
     return true;
+  if (lane - pool->lanes >= pool->open)
+    pool->open = (int)(lane - pool->lanes) + 1;
   lane->pool = pool;
   lane->multi = curl_multi_init();
   if (lane->multi == NULL)
@@ -151,7 +166,7 @@ void raia_pool_close(struct raia_pool *pool) {
     raia_ring_out(pool->timers.next);
   while (raia_pool_news(pool) != NULL)
     ;
-  for (int i = 0; i < RAIA_LANES; i++)
+  for (int i = 0; i < pool->open; i++)
     close_lane(&pool->lanes[i]);
   raia_sockets_free(&pool->sockets);
   raia_events_close(pool->events);
@@ -165,7 +180,7 @@ static void renew(struct raia_pool *pool) {
   if (pool->events == NULL || pool->forks == raia_process_forks())
     return;
   pool->forks = raia_process_forks();
-  for (int i = 0; i < RAIA_LANES; i++)
+  for (int i = 0; i < pool->open; i++)
     pool->lanes[i] = (struct raia_lane){0};
   pool->widened = NULL;
   raia_sockets_free(&pool->sockets);
@@ -234,6 +249,7 @@ static void take_out(struct raia_transfer *t) {
   else /* the parent's, see renew */
     t->handle = NULL;
   gate->active--;
+  t->lane->active--;
   if (gate->user == t)
     gate->user = NULL;
   begin_queued(t->pool, gate);
@@ -255,9 +271,8 @@ static void wait_until(struct raia_transfer *t, double due) {
 /* Begins an attempt of `t`, or has it wait for its turn. */
 static void begin(struct raia_pool *pool, struct raia_transfer *t) {
   struct raia_gate *gate = raia_origin_gate(t->origin);
-  struct raia_lane *lane =
-      &pool->lanes[gate->multiplexes ? RAIA_MULTIPLEXED : RAIA_PLAIN];
   take_out(t);
+  struct raia_lane *lane = choose_lane(pool, gate);
   if (gate->not_before > 0 && gate->not_before > raia_now()) {
     wait_until(t, gate->not_before);
   } else if (!raia_gate_open(gate)) {
@@ -271,6 +286,7 @@ static void begin(struct raia_pool *pool, struct raia_transfer *t) {
     t->attempts++;
     t->state = RAIA_RUNNING;
     gate->active++;
+    lane->active++;
     raia_ring_in(pool->running.previous, &t->link);
   }
 }
@@ -402,7 +418,7 @@ static void act(struct raia_lane *lane, curl_socket_t fd, int what) {
 
 /* Has libcurl do what is due, and takes in what has ended. */
 static void advance(struct raia_pool *pool) {
-  for (int i = 0; i < RAIA_LANES; i++) {
+  for (int i = 0; i < pool->open; i++) {
     struct raia_lane *lane = &pool->lanes[i];
     if (lane->due != 0 && lane->due <= raia_now()) {
       lane->due = 0;
@@ -420,7 +436,7 @@ double raia_pool_patience(const struct raia_pool *pool) {
   const struct raia_timer *timer = first_timer(pool);
   double due = timer == NULL ? HUGE_VAL : timer->due;
   /* With nothing in flight, what libcurl would still do can wait. */
-  for (int i = 0; i < RAIA_LANES && pool->in_flight > 0; i++)
+  for (int i = 0; i < pool->open && pool->in_flight > 0; i++)
     if (pool->lanes[i].due != 0 && pool->lanes[i].due < due)
       due = pool->lanes[i].due;
   if (!raia_ring_empty(&pool->news))

@@ -8,17 +8,22 @@
 #include "transfer.h"
 
 /* A multi handle. HTTP/2 has one of its own, because it is to share few
-   connections and libcurl can be told so only for all of a handle's. */
+   connections and libcurl can be told so only for all of a handle's. Others
+   have as many as it takes: libcurl goes through all connections of a handle
+   for each request, which makes a thousand of them slow. */
 struct raia_lane {
   void *multi; /* NULL: closed, or not opened yet */
   double due;  /* when libcurl wants to be called, 0: never */
+  long active; /* attempts under way */
   struct raia_pool *pool;
 };
 
-enum { RAIA_PLAIN, RAIA_MULTIPLEXED, RAIA_LANES };
+/* The lane of HTTP/2, the first of the others, and how many there may be. */
+enum { RAIA_MULTIPLEXED, RAIA_PLAIN, RAIA_LANES = 33 };
 
 struct raia_pool {
   struct raia_lane lanes[RAIA_LANES];
+  int open;                   /* lanes from here on have never been used */
   struct raia_events *events; /* NULL: closed */
   struct raia_link running;   /* transfers, by their link */
   struct raia_link timers;    /* the soonest first */

@@ -124,7 +124,7 @@ static int on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
   struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
   (void)purpose;
   (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-  if (t->lane == &t->pool->lanes[RAIA_PLAIN]) /* one of HTTP/2 is never idle */
+  if (t->lane != &t->pool->lanes[RAIA_MULTIPLEXED]) /* one of HTTP/2 is never idle */
     raia_pool_opened(t->pool, fd);
   t->repeated = would_repeat(t);
   return t->repeated ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
