@@ -1,5 +1,6 @@
 -- raia: a client for the conversations API of the raia platform.
 -- Every public name is described in raia/meta.lua.
+pcall(require, "raia.lazy") -- raia.core is opened sooner by it, but works without, too
 local core = require "raia.core"
 local task = require "raia.task"
 local many = require "raia.many"
