@@ -1,4 +1,5 @@
--- raia.lazy: it has symbols looked up when they are used, and is never in the way.
+-- A cold start: raia.lazy has symbols looked up when they are used, and is never in the way; what
+-- is Lua is read when it is needed.
 local support = require "spec.support.run"
 
 local quote = support.quote
@@ -102,5 +103,51 @@ describe("raia.lazy", function()
     assert.matches("module 'raia.core' not found", run("rm raia/core.so", [[require "raia"]]))
     assert.matches("error loading module 'raia.core' from file '[^']*/raia/core.so'",
       run("echo no library > raia/core.so", [[require "raia"]]))
+  end)
+end)
+
+describe("raia", function()
+  local function prints(expected, code)
+    assert.equal(expected .. "\n", (support.run("lua5.4 -", nil, code)))
+  end
+
+  it("is read as far as it is needed", function()
+    prints("\nraia.many raia.task", [[
+      local raia = require "raia"
+      local function show()
+        local names = {}
+        for _, name in ipairs { "raia.many", "raia.progress", "raia.task" } do
+          if package.loaded[name] then table.insert(names, name) end
+        end
+        print(table.concat(names, " "))
+      end
+      local client = raia.client { secret_key = "key", base_url = "http://127.0.0.1:1" }
+      client:request("GET", "/", nil, { max_retries = 0 })
+      show()
+      raia.run(function() end)
+      show()
+    ]])
+  end)
+
+  it("works on where a host that has read it all takes require away", function()
+    prints("1 2 done", [[
+      local raia = require "raia"
+      local _, _ = require "raia.many", require "raia.progress"
+      require, package, io.open = nil, nil, nil
+      local list = raia.map({ 1, 2 }, function(i) return i end)
+      raia.progress("quietly", { quiet = true })(1, 1)
+      print(list[1] .. " " .. list[2] .. " " .. raia.spawn(function() return "done" end):join())
+    ]])
+  end)
+
+  it("names the line of the program in its errors", function()
+    prints("stdin:3: raia.run\nstdin:4: raia.map\nstdin:5: raia.sleep\nstdin:6: raia.progress", [[
+      local raia = require "raia"
+      local function try(f) print((select(2, pcall(f)):match "^(.-: .-):")) end
+      try(function() raia.run(1) end)
+      try(function() raia.map(1) end)
+      try(function() raia.sleep "x" end)
+      try(function() raia.progress(1) end)
+    ]])
   end)
 end)
