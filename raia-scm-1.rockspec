@@ -51,6 +51,7 @@ build = {
       incdirs = { "$(CURL_INCDIR)" },
       libdirs = { "$(CURL_LIBDIR)" },
     },
+    ["raia.lazy"] = "src/lazy.c",
     raia = "lua/raia/init.lua",
     ["raia.loop.cqueues"] = "lua/raia/loop/cqueues.lua",
     ["raia.loop.luv"] = "lua/raia/loop/luv.lua",

@@ -8,7 +8,7 @@ local function clock(seconds)
   return ("%d:%02d"):format(seconds // 60, seconds % 60)
 end
 
-return function(label, options)
+local function progress(label, options)
   label, options = label or "", options or {}
   if type(label) ~= "string" then error("raia.progress: the label is a string", 2) end
   if type(options) ~= "table" then error("raia.progress: the options are a table", 2) end
@@ -36,3 +36,5 @@ return function(label, options)
     end
   end
 end
+
+return { progress = progress }

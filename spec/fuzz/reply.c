@@ -118,6 +118,7 @@ static int one(lua_State *L) {
     raia_conversation_new(L, 1);
     lua_setiuservalue(L, 2, RAIA_REQUEST_TARGET);
   }
+  r->held = true; /* so that it is still what it is when it is looked at */
   t->state = RAIA_DONE;
   t->attempts = 1;
   t->headers_done = t->outcome.sent = true;
