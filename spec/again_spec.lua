@@ -1,0 +1,135 @@
+-- What is used again from call to call carries nothing over: requests, paths, buffers, connections.
+local raia = require "raia"
+local servers = require "spec.support.server"
+
+-- Answers with the request's path and body; /big with ten thousand letters; a conversation that is
+-- read gets the id "new".
+local script = [[
+local connection = ...
+local request = connection:request()
+while request do
+  if request.path == "/big" then
+    connection:reply(200, { text = ("x"):rep(10000) })
+  elseif request.path == "/refused" then
+    connection:reply(422, { status = 422, message = "no" })
+  elseif request.method == "GET" and request.path:match "conversations/[^/]+$" then
+    connection:reply(200, { id = "new", title = request.path })
+  else
+    connection:reply(200, { id = "m", message = request.path, body = request.body,
+      query = request.path:match "%?(.*)" })
+  end
+  request = connection:request()
+end
+]]
+
+describe("on one client", function()
+  local server, client
+
+  before_each(function()
+    server = servers.start(script)
+    client = raia.client { base_url = server.base_url, secret_key = "k", max_retries = 0 }
+  end)
+  after_each(function()
+    client:close()
+    server:close()
+  end)
+
+  local function last()
+    local requests = server:requests()
+    return requests[#requests]
+  end
+
+  it("a call has nothing of the one before", function()
+    local parts = { body = { a = 1 }, query = { page = 7 } }
+    assert(client:request("PUT", "/first", parts, { headers = { ["X-A"] = "a" } }))
+    assert.equal("/first?page=7", last().path)
+    assert.equal("a", last().headers["x-a"])
+    local reply = assert(client:request("GET", "/second"))
+    assert.equal("GET", last().method)
+    assert.equal("/second", last().path)
+    assert.is_nil(last().headers["x-a"])
+    assert.is_nil(last().headers["content-length"])
+    assert.equal("/second", reply.message)
+    local _, _, err = client:request("POST", "/refused", { body = { b = 2 } })
+    assert.equal(422, err.status)
+    assert.equal("/third", assert(client:request("GET", "/third")).message)
+  end)
+
+  it("a small reply follows a large one, and a call what failed before it was sent", function()
+    local conversation = client:conversation "c"
+    assert.equal(10000, #assert(client:request("GET", "/big")).text)
+    assert.equal("/external/conversations/c/messages", tostring(assert(conversation:send "one")))
+    local _, _, err = conversation:send("bad \xff")
+    assert.equal("invalid", err.kind)
+    assert.equal("/external/conversations/c/messages", tostring(assert(conversation:send "two")))
+    assert.equal('{"message":"two"}', last().body)
+  end)
+
+  it("what on_event raises in one call is not raised by the next, nor does a call in it mix in",
+    function()
+      local calls, inner = 0, nil
+      local listener = raia.client { base_url = server.base_url, secret_key = "k",
+        on_event = function(event)
+          calls = calls + 1
+          if event.path == "/raises" then error("on purpose", 0) end
+          if event.path == "/outer" then
+            inner = assert(client:request("GET", "/of-another")).message
+          end
+        end }
+      assert.equal("/before", assert(listener:request("GET", "/before")).message)
+      assert.same({ false, "on purpose" },
+        { pcall(listener.request, listener, "GET", "/raises") })
+      assert.equal("/after", assert(listener:request("GET", "/after")).message)
+      assert.equal("/outer", assert(listener:request("GET", "/outer")).message)
+      assert.equal("/of-another", inner)
+      assert.equal(4, calls)
+      listener:close()
+    end)
+
+  it("nothing of a call that is over is kept", function()
+    local function ask()
+      local conversation = client:conversation "c"
+      assert(conversation:send "one")
+      return setmetatable({ conversation }, { __mode = "v" })
+    end
+    local asked = ask()
+    collectgarbage()
+    assert.is_nil(asked[1])
+  end)
+
+  it("a request that is held is not used by another call", function()
+    local held = client:request("GET", "/held", nil, { wait = false })
+    assert.equal("/one", assert(client:request("GET", "/one")).message)
+    local first = assert(held:wait())
+    assert.equal("/two", assert(client:request("GET", "/two")).message)
+    assert.equal("/held", first.message)
+    assert.equal(first, held:result())
+  end)
+
+  it("a conversation that was read again under another id is asked there", function()
+    local conversation = client:conversation "old"
+    assert(conversation:send "one")
+    assert.equal("/external/conversations/old/messages", last().path)
+    assert(conversation:refresh())
+    assert.equal("new", conversation.id)
+    assert(conversation:send "two")
+    assert.equal("/external/conversations/new/messages", last().path)
+    assert(conversation:refresh())
+    assert.equal("/external/conversations/new", last().path)
+  end)
+
+  it("more connections than libcurl is given at a time are used again, too", function()
+    local many = raia.client { base_url = server.base_url, secret_key = "k",
+      max_connections = 600, max_retries = 0 }
+    local list = {}
+    for i = 1, 600 do list[i] = "/" .. i end
+    local function ask(path) return (assert(many:request("GET", path)).message) end
+    for _ = 1, 2 do
+      assert.same(list, assert(raia.map(list, ask, { concurrency = 600 })))
+    end
+    local kept = server:connections()
+    assert.equal("/alone", ask "/alone")
+    assert.equal(kept, server:connections())
+    many:close()
+  end)
+end)
