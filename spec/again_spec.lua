@@ -1,4 +1,4 @@
--- What is used again from call to call carries nothing over: requests, paths, buffers, connections.
+-- What is used again by the next call carries nothing over: requests, paths, buffers, connections.
 local raia = require "raia"
 local servers = require "spec.support.server"
 
