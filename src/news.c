@@ -63,14 +63,25 @@ static void wake(lua_State *L, struct raia_request *r) {
   r->awaited = false;
 }
 
-static void tell_transfer(lua_State *L, struct raia_transfer *t) {
-  struct raia_request *r = RAIA_OF(struct raia_request, transfer, t);
+static struct raia_transfer *transfer_of(struct raia_news *news) {
+  return RAIA_OF(struct raia_transfer, news, news);
+}
+
+/* Whether it is news of a transfer that Lua need not hear. It is logged. */
+static bool is_quiet(struct raia_news *news) {
+  if (news->source != RAIA_OF_TRANSFER)
+    return false;
+  struct raia_transfer *t = transfer_of(news);
+  const struct raia_request *r = RAIA_OF(struct raia_request, transfer, t);
   if (t->attempt_ended && r->client->log)
     raia_log_attempt(t);
   if (!r->client->on_event)
     t->attempt_ended = false;
-  if (!r->awaited && !t->attempt_ended)
-    return;
+  return !r->awaited && !t->attempt_ended;
+}
+
+static void tell_transfer(lua_State *L, struct raia_transfer *t) {
+  struct raia_request *r = RAIA_OF(struct raia_request, transfer, t);
   raia_engine_find(L, &t->news); /* nil: it is being collected */
   if (t->attempt_ended && !lua_isnil(L, -1))
     call_on_event(L, r);
@@ -90,7 +101,7 @@ static void tell_alarm(lua_State *L, const struct raia_news *news) {
 static int tell(lua_State *L) {
   struct raia_news *news = lua_touserdata(L, 1);
   if (news->source == RAIA_OF_TRANSFER)
-    tell_transfer(L, RAIA_OF(struct raia_transfer, news, news));
+    tell_transfer(L, transfer_of(news));
   else
     tell_alarm(L, news);
   return 0;
@@ -101,6 +112,9 @@ int raia_news_tell(lua_State *L, struct raia_pool *pool) {
   struct raia_news *news;
   luaL_checkstack(L, 2, NULL);
   while ((news = raia_pool_news(pool)) != NULL) {
+    told++;
+    if (is_quiet(news))
+      continue;
     lua_pushcfunction(L, tell);
     lua_pushlightuserdata(L, news);
     int status = lua_pcall(L, 1, 0, 0);
@@ -110,7 +124,6 @@ int raia_news_tell(lua_State *L, struct raia_pool *pool) {
     }
     if (status != LUA_OK)
       lua_error(L);
-    told++;
   }
   return told;
 }
