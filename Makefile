@@ -16,8 +16,7 @@ LUA_FILES = $(wildcard lua/raia/*.lua lua/raia/*/*.lua)
 
 # Calls within the module, and out of it, go straight: 3 % of a send.
 DIRECTLY  = -fvisibility=hidden $$(test $$(uname) = Darwin || echo -fno-plt)
-FLAGS     = $$(pkg-config --cflags lua5.4 libcurl) $(DEFINES) $(WARNINGS) \
-            $(DIRECTLY)
+FLAGS     = $$(pkg-config --cflags lua5.4 libcurl) $(DEFINES) $(WARNINGS)
 LIBS      = $$(pkg-config --libs libcurl) -lm -lpthread
 SHARED    = $$(test $$(uname) = Darwin && \
             echo -bundle -undefined dynamic_lookup || echo -shared)
@@ -122,7 +121,7 @@ $(LAZY): $(BUILD)/lazy.o
 
 $(BUILD)/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FLAGS) -fPIC -MMD -c -o $@ $<
+	$(CC) $(CFLAGS) $(FLAGS) $(DIRECTLY) -fPIC -MMD -c -o $@ $<
 
 -include $(OBJECTS:.o=.d) $(BUILD)/lazy.d
 .PHONY: all help demo test check install uninstall clean
