@@ -25,6 +25,8 @@ build = {
         "src/engine.c",
         "src/error.c",
         "src/events.c",
+        "src/events_epoll.c",
+        "src/events_poll.c",
         "src/headers.c",
         "src/json.c",
         "src/log.c",

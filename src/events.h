@@ -1,4 +1,4 @@
-/* Which sockets are ready: epoll where there is one, else poll. */
+/* Which sockets are ready. */
 #ifndef RAIA_EVENTS_H
 #define RAIA_EVENTS_H
 
