@@ -61,7 +61,8 @@ bool raia_system_set(struct raia_system *system, int fd, int what, int tag) {
 }
 
 int raia_system_wait(struct raia_system *system, int milliseconds,
-                     struct raia_event *out, int room) {
+                     const sigset_t *mask, struct raia_event *out, int room) {
+  (void)mask;
   int n = poll(system->fds, system->length, milliseconds);
   if (n < 0)
     return -1;
@@ -80,6 +81,8 @@ int raia_system_wait(struct raia_system *system, int milliseconds,
   }
   return n;
 }
+
+bool raia_system_alone(void) { return false; }
 
 void raia_system_wake(struct raia_system *system) { (void)system; }
 
