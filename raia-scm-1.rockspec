@@ -26,6 +26,7 @@ build = {
         "src/error.c",
         "src/events.c",
         "src/events_epoll.c",
+        "src/events_kqueue.c",
         "src/events_poll.c",
         "src/headers.c",
         "src/json.c",
