@@ -88,6 +88,8 @@ check:
 	  $(MAKE) -s -B BUILD=$(BUILD)/$$cc CC=$$cc CFLAGS="-O2 -Werror" all || exit 1; done
 	clang-format --dry-run -Werror src/*.[ch] spec/fuzz/*.[ch] bench/*.c bench/entrants/*.c
 	clang-tidy --quiet src/*.c -- $(FLAGS) 2>/dev/null
+	clang-tidy --quiet src/events_kqueue.c -- $(FLAGS) -DRAIA_KQUEUE -Ispec/c/kqueue 2>/dev/null
+	clang-tidy --quiet src/events_poll.c -- $(FLAGS) -DRAIA_POLL 2>/dev/null
 	cppcheck --quiet --error-exitcode=1 --std=c99 --enable=warning,style,performance,portability \
 	  --inline-suppr -D__linux__ src
 	luacheck --quiet lua spec examples bench

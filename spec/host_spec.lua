@@ -5,7 +5,7 @@ local servers = require "spec.support.server"
 
 -- Answers with the path. Of /slow/… it does so after 0.3 s; /later/… is told to come
 -- again in a second, once; /last/… is answered and the connection closed; /cut/… is read in
--- part only; /seen/PATH says whether PATH has come.
+-- part only; /hang is not answered; /seen/PATH says whether PATH has come.
 local script = [[
 local connection = ...
 seen = seen or {}
@@ -26,6 +26,7 @@ while request do
   request.body = connection:read(tonumber(request.headers["content-length"]) or 0)
   connection:note(request.path)
   if request.path:find "^/slow" then connection:sleep(0.3) end
+  if request.path == "/hang" then return connection:wait_close(60) end
   if request.path:find "^/later" and seen[request.path] == 1 then
     connection:reply(429, {}, { ["Retry-After"] = "1" })
   else
@@ -333,6 +334,16 @@ describe("a host", function()
       client:close()
       assert(host.handlers() == before)
       assert(host.alarms() > 5, host.alarms())
+    ]], server)
+  end)
+
+  it("may have another thread handle a signal: what its handler wants is not missed", function()
+    local server = start()
+    run([[
+      local client = connect { timeout = 1000, connect_timeout = 1000 }
+      host.hook_from_thread(2)
+      local good, message = pcall(post, client, "/hang")
+      assert(not good and message:find "hooked", message)
     ]], server)
   end)
 

@@ -17,6 +17,19 @@ $(BUILD)/memory/host: spec/c/failing_alloc.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(FLAGS) -rdynamic -o $@ $< $$(pkg-config --libs lua5.4 libcurl)
 
+# The module with what other systems have to wait for sockets, by its name: poll, and kqueue, for
+# which spec/c/kqueue stands in.
+OTHERS = $(BUILD)/others
+poll kqueue: $(OTHERS)/kqueue.o
+	@$(MAKE) -s BUILD=$(OTHERS)/$@ CFLAGS="$(CFLAGS) -Werror -DRAIA_$$(echo $@ | tr a-z A-Z) \
+	  -Ispec/c/kqueue" LDFLAGS="$(LDFLAGS) $<" all
+	@echo $(OTHERS)/$@
+
+$(OTHERS)/kqueue.o: $(wildcard spec/c/kqueue/*.c spec/c/kqueue/*/*.h) Makefile
+	@mkdir -p $(@D)
+	rm -rf $(OTHERS)/kqueue
+	$(CC) $(CFLAGS) -Werror $(DEFINES) $(WARNINGS) -fPIC -c -o $@ $<
+
 memory:
 	@RAIA_MEMORY=all $(MAKE) -s test SPECS=spec/memory_spec.lua BUILD=build/asan \
 	  CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer"
@@ -65,4 +78,4 @@ soak:
 	@$(MAKE) -s all
 	@$(HERE) $(LUA) spec/soak.lua $(SOAK)
 
-.PHONY: asan memory memory_host valgrind tsan fuzz replays soak
+.PHONY: asan poll kqueue memory memory_host valgrind tsan fuzz replays soak

@@ -562,6 +562,27 @@ describe("a call", function()
       assert.equal("/slow", path)
     end)
 
+    it("that is cancelled makes its descriptor readable until the next step", function()
+      local client <close> = new_client()
+      local watched
+      raia.use { watch = function(fd, _, step) watched = { fd = fd, step = step } end }
+      local request = client:request("GET", "/hang", nil, { wait = false })
+      local other = client:request("GET", "/hang", nil, { wait = false })
+      local descriptor = watched.fd
+      local function readable()
+        local pollable = { getfd = function() return descriptor end }
+        return #socket.select({ pollable }, nil, 0) == 1
+      end
+      assert.is_nil((request:wait(0.5)))
+      watched.step()
+      assert.is_false(readable())
+      request:cancel()
+      assert.is_true(readable())
+      watched.step()
+      assert.is_false(readable())
+      other:cancel()
+    end)
+
     it("tells it what to wait for: nothing, in the end", function()
       local watched = {}
       raia.use { watch = function(fd, seconds, step)

@@ -8,6 +8,8 @@ local server = require "spec.support.server"
 local support = require "spec.support.run"
 
 local PATIENCE = 20 -- seconds until something that should happen counts as not happening
+-- Lua in a process that is ended after so long, whatever it does with signals.
+local LIMITED = "timeout --foreground --signal=KILL 10 lua5.4"
 
 -- Answers with the path.
 local ECHO = [[
@@ -764,9 +766,9 @@ describe("the garbage collector", function()
 end)
 
 describe("Ctrl-C", function()
-  -- Runs code in a process, sends it SIGINT once the server has a request, and gives its output
-  -- and the seconds that it took to end.
-  local function interrupt(code, script)
+  -- Runs code in a process, sends it SIGINT so many seconds after the server has a request, and
+  -- gives its output and the seconds that it took to end.
+  local function interrupt(code, script, after)
     local peer <close> = server.start(script)
     local path = os.tmpname()
     finally(function() os.remove(path) end)
@@ -779,12 +781,12 @@ describe("Ctrl-C", function()
       local conversation = client:conversation("c-1")
       ]]):format(peer.base_url), code)
     file:close()
-    local pipe = assert(io.popen(("exec env -u RAIA_LOG %s %s lua5.4 %s 2>&1"):format(
+    local pipe = assert(io.popen(("exec env -u RAIA_LOG %s %s " .. LIMITED .. " %s 2>&1"):format(
       support.quote("LUA_PATH_5_4=" .. package.path),
       support.quote("LUA_CPATH_5_4=" .. package.cpath), path), "r"))
     local pid = assert(pipe:read("n"))
     eventually(function() return #peer:requests() > 0 end)
-    cqueues.sleep(0.3)
+    cqueues.sleep(after)
     assert.is_true(os.execute(("kill -INT %d"):format(pid)))
     local since = cqueues.monotime()
     local output = pipe:read("a")
@@ -807,19 +809,34 @@ describe("Ctrl-C", function()
       for answer in coroutine.wrap(function()
         coroutine.yield(conversation:send("Hello"))
       end) do print(answer) end]],
+    ["a task among others"] = [[
+      raia.run(function()
+        raia.spawn(raia.sleep, 1000)
+        conversation:send("Hello")
+      end)]],
+    ["raia.map"] = [[
+      raia.map({ "Hello", "Goodbye" }, function(text) return conversation:send(text) end)]],
+    ["raia.sleep"] = 'client:request("GET", "/answer") raia.sleep(1000)',
+    ["raia.step"] = [[
+      local request = conversation:send("Hello", { wait = false })
+      repeat until raia.step(1000) == 0
+      print(request)]],
   }
-  for name, code in pairs(blocked) do
-    it("ends " .. name, function()
-      local output, seconds = interrupt(code .. " print 'still here'", HOLD)
-      assert.matches("interrupted!", output)
-      assert.matches("stack traceback:", output)
-      assert.is_nil(output:find("still here", 1, true), output)
-      assert.is_true(seconds < 2, seconds)
-    end)
+  -- A wait begins in another way than it goes on.
+  for when, after in pairs { ["that has just begun"] = 0.1, ["that is quiet"] = 1.1 } do
+    for name, code in pairs(blocked) do
+      it(("ends %s, in a wait %s"):format(name, when), function()
+        local output, seconds = interrupt(code .. " print 'still here'", HOLD, after)
+        assert.matches("interrupted!", output)
+        assert.matches("stack traceback:", output)
+        assert.is_nil(output:find("still here", 1, true), output)
+        assert.is_true(seconds < 2, seconds)
+      end)
+    end
   end
 
   it("ends a wait for the next attempt", function()
-    local output, seconds = interrupt('client:request("GET", "/x") print "still here"', BUSY)
+    local output, seconds = interrupt('client:request("GET", "/x") print "still here"', BUSY, 1.2)
     assert.matches("interrupted!", output)
     assert.is_nil(output:find("still here", 1, true), output)
     assert.is_true(seconds < 2, seconds)
@@ -828,9 +845,135 @@ describe("Ctrl-C", function()
   it("cancels the call, and a program that catches it goes on", function()
     local output, seconds, peer = interrupt([[
       print(pcall(conversation.send, conversation, "Hello"))
-      print(client:request("GET", "/answer").id)]], HOLD)
+      print(client:request("GET", "/answer").id)]], HOLD, 1.2)
     assert.matches("^%s*false\t.*interrupted!\n/answer\n$", output)
     assert.is_true(seconds < 2, seconds)
     assert.equal("closed", peer:notes()[1].note)
+  end)
+
+  it("ends a call also when it comes right before the wait", function()
+    local peer <close> = server.start(HOLD)
+    local shim = os.tmpname()
+    finally(function() os.remove(shim) end)
+    local output, status = support.run("cc -D_GNU_SOURCE -shared -fPIC -o " .. support.quote(shim)
+      .. " spec/c/late_signal.c", { LD_PRELOAD = false })
+    assert.equal(0, status, output)
+    local preload = os.getenv "LD_PRELOAD"
+    for _, moment in ipairs { "stat", "epoll_pwait" } do
+      output = support.run("exec " .. LIMITED .. " -", { LATE_SIGNAL = moment, URL = peer.base_url,
+        LD_PRELOAD = preload and preload .. " " .. shim or shim }, [[
+        local raia = require "raia"
+        local client = raia.client { secret_key = "k", base_url = os.getenv "URL" }
+        print(pcall(client.request, client, "POST", "/x"))
+        client:close()]])
+      assert.matches("^false\t.*interrupted!\n$", output)
+    end
+  end)
+
+  it("may be a signal that is blocked, and the mask is as it was", function()
+    local peer <close> = server.start(GATE)
+    local output, status = support.run("exec env --block-signal=USR1,USR2 " .. LIMITED .. " -",
+      { URL = peer.base_url }, [[
+      local function line(name)
+        for text in io.lines "/proc/self/status" do
+          if text:find(name, 1, true) then return text end
+        end
+      end
+      local blocked = line "SigBlk"
+      print(blocked)
+      local raia = require "raia"
+      local pid = io.open("/proc/self/stat"):read("n")
+      local function kill_later(signal)
+        os.execute(("(sleep 1; kill -%s %d) &"):format(signal, pid))
+      end
+      local client = raia.client { secret_key = "k", base_url = os.getenv "URL", max_retries = 0,
+        on_event = function(event)
+          assert(line "SigBlk" == blocked)
+          if event.path == "/error" then error "an error in on_event" end
+        end }
+      local function get(path, options) return client:request("GET", path, nil, options) end
+      assert(select(3, get("/late", { timeout = 1 })).kind == "timeout")
+      assert(not pcall(get, "/error", { timeout = 1 }))
+      kill_later "USR1"
+      raia.sleep(2)
+      kill_later "INT"
+      local good, message = pcall(raia.sleep, 20)
+      assert(not good and message:find "interrupted!")
+      raia.run(function()
+        raia.spawn(raia.sleep, 1)
+        assert(line "SigBlk" == blocked)
+        raia.sleep(1.5)
+        assert(line "SigBlk" == blocked)
+      end)
+      assert(client:request("POST", "/release"))
+      assert(line "SigBlk" == blocked)
+      print(line "SigPnd", line "ShdPnd")]])
+    assert.equal(0, status, output)
+    assert.matches("^SigBlk:%s*0000000000000a00\n.*ShdPnd:%s*0000000000000200\n$", output)
+  end)
+
+  it("is not all that may break a wait: so does a hook that looks at the clock", function()
+    local peer <close> = server.start(HOLD)
+    local output = support.run("exec " .. LIMITED .. " -", { URL = peer.base_url }, [[
+      local raia = require "raia"
+      local client = raia.client { secret_key = "k", base_url = os.getenv "URL" }
+      local thread = coroutine.create(function() return client:request("GET", "/x") end)
+      local deadline = os.time() + 2
+      debug.sethook(thread, function()
+        if os.time() > deadline then
+          debug.sethook(thread)
+          error("too late", 0)
+        end
+      end, "c")
+      print(coroutine.resume(thread))]])
+    assert.equal("false\ttoo late\n", output)
+  end)
+end)
+
+describe("a wait in which nothing happens", function()
+  it("does not wake up", function()
+    local peer <close> = server.start(HOLD)
+    local waits = {
+      ["raia.sleep"] = "raia.sleep(3)",
+      ["raia.run"] = "raia.run(raia.sleep, 3)",
+      ["raia.step"] = "raia.step(3)",
+      ["wait"] = "start()[1]:wait(3)",
+      ["raia.timeout"] = "raia.timeout(3, function() start()[1]:wait() end)",
+      ["a name was looked up before"] = [[
+        raia.client { base_url = "https://raia.invalid", secret_key = "k", max_retries = 0,
+          timeout = 1 }:request("GET", "/")
+        mark()
+        raia.sleep(3)]],
+    }
+    local commands = {}
+    for name, code in pairs(waits) do -- side by side
+      table.insert(commands, "lua5.4 -e " .. support.quote([[
+        local raia = require "raia"
+        local client = raia.client { base_url = os.getenv "URL", secret_key = "k" }
+        local marked
+        local function mark()
+          for line in io.lines "/proc/self/status" do
+            marked = tonumber(line:match "^voluntary_ctxt_switches:%s*(%d+)") or marked
+          end
+          return marked
+        end
+        local function start()
+          local requests = {}
+          for i = 1, 20 do requests[i] = client:request("GET", "/hang", nil, { wait = false }) end
+          requests[1]:wait(0.5)
+          mark()
+          return requests
+        end
+        mark()
+        ]] .. code .. [[
+
+        local before = marked
+        io.write("]] .. name .. [[: ", mark() - before, "\n")]]))
+    end
+    local output = support.run(table.concat(commands, " & ") .. " & wait", { URL = peer.base_url })
+    for name in pairs(waits) do
+      local count = tonumber(output:match(name .. ": (%d+)\n"))
+      assert.is_true(count and count < 8, output) -- looking five times a second makes it 15
+    end
   end)
 end)

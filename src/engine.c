@@ -1,6 +1,8 @@
 /* The pool of a Lua state, and waiting for what happens in it. */
 #include "engine.h"
 
+#include "events.h"
+
 #include <lauxlib.h>
 #include <math.h>
 #include <string.h>
@@ -59,27 +61,24 @@ void raia_engine_find(lua_State *L, const struct raia_news *news) {
 
 /* ---- waiting ---- */
 
-/* A hook that a signal handler set and no wait saw is looked for so often. */
-static const double patience = 0.2; /* seconds */
-
-static lua_Hook main_hook(lua_State *L) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  lua_Hook hook = lua_gethook(lua_tothread(L, -1));
-  lua_pop(L, 1);
-  return hook;
-}
-
 static int nothing(lua_State *L) {
   (void)L;
   return 0;
 }
 
+/* Whether there is a hook that may have something to say. One that was there
+   from the start may, too: it looks at a clock, say. */
+static bool hooked(const void *data) {
+  const struct raia_wait *wait = data;
+  return lua_gethook(wait->thread) != NULL || lua_gethook(wait->main) != NULL;
+}
+
 /* Runs a hook that was set meanwhile. */
-static bool unbroken(lua_State *L, lua_Hook hook) {
+static bool unbroken(lua_State *L, const struct raia_wait *wait) {
   lua_pushcfunction(L, nothing); /* the call is what runs a hook of L's own */
   if (lua_pcall(L, 0, 0, 0) != LUA_OK)
     return false;
-  if (main_hook(L) == hook)
+  if (lua_gethook(wait->main) == wait->hook)
     return true;
   /* In a coroutine: the main thread will run its hook as soon as it is back
      there, so let it be back. */
@@ -88,20 +87,24 @@ static bool unbroken(lua_State *L, lua_Hook hook) {
 }
 
 void raia_wait_begin(lua_State *L, struct raia_wait *wait, double seconds) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   wait->pool = raia_engine_pool(L);
-  wait->hook = main_hook(L);
+  wait->thread = L;
+  wait->main = lua_tothread(L, -1);
+  wait->hook = lua_gethook(wait->main);
   wait->checked = raia_now();
   wait->until = wait->checked + seconds;
+  lua_pop(L, 1);
 }
 
 bool raia_wait_step(lua_State *L, struct raia_wait *wait) {
   double left = fmax(wait->until - raia_now(), 0);
-  bool signalled = !raia_pool_step(wait->pool, fmin(left, patience));
+  bool broken = !raia_pool_step(wait->pool, left, hooked, wait);
   double now = raia_now();
-  if (!signalled && now - wait->checked < patience)
+  if (!broken && now - wait->checked < RAIA_PATIENCE)
     return true;
   wait->checked = now;
-  return unbroken(L, wait->hook);
+  return unbroken(L, wait);
 }
 
 bool raia_wait_over(const struct raia_wait *wait) {

@@ -21,6 +21,7 @@ void raia_engine_find(lua_State *L, const struct raia_news *news);
 /* A wait, of at most so many seconds. */
 struct raia_wait {
   struct raia_pool *pool;
+  lua_State *thread, *main;
   lua_Hook hook;         /* of the main thread when it began */
   double until, checked; /* times */
 };

@@ -448,7 +448,8 @@ int raia_pool_fd(const struct raia_pool *pool) {
   return pool->events == NULL ? -1 : raia_events_fd(pool->events);
 }
 
-bool raia_pool_step(struct raia_pool *pool, double seconds) {
+bool raia_pool_step(struct raia_pool *pool, double seconds,
+                    bool (*broken)(const void *data), const void *data) {
   struct raia_event ready[64];
   renew(pool);
   if (pool->events == NULL)
@@ -460,8 +461,7 @@ bool raia_pool_step(struct raia_pool *pool, double seconds) {
   double patience = raia_pool_patience(pool);
   if (patience >= 0 && patience < seconds)
     seconds = patience;
-  int n = raia_events_wait(
-      pool->events, seconds > 1e6 ? -1 : (int)ceil(seconds * 1000), ready, 64);
+  int n = raia_events_wait(pool->events, seconds, broken, data, ready, 64);
   for (int i = 0; i < n; i++)
     act(&pool->lanes[ready[i].tag], ready[i].fd,
         ((ready[i].what & RAIA_READABLE) ? CURL_CSELECT_IN : 0) |

@@ -58,8 +58,10 @@ void raia_pool_alarm(struct raia_pool *pool, struct raia_alarm *alarm,
 void raia_pool_calm(struct raia_alarm *alarm);
 
 /* Waits up to `seconds` for something to happen and moves everything along.
-   Returns at once when there is news. False when a signal came. */
-bool raia_pool_step(struct raia_pool *pool, double seconds);
+   Returns at once when there is news. False when a signal came or broken(data)
+   is true, see raia_events_wait. */
+bool raia_pool_step(struct raia_pool *pool, double seconds,
+                    bool (*broken)(const void *data), const void *data);
 
 /* The oldest news, which it forgets, or NULL: a transfer that is done or of
    which an attempt ended, or an alarm that went off. */

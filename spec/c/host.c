@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TIME_LIMIT = 30 }; /* seconds, after which a host that hangs is ended */
@@ -144,6 +145,51 @@ static int host_handlers(lua_State *L) {
   return 1;
 }
 
+/* host.hook_from_thread(seconds): after so long, another thread handles a
+   SIGUSR1, which sets a hook that raises here. */
+static lua_State *hooked;
+
+static void raise_hooked(lua_State *L, lua_Debug *debug) {
+  (void)debug;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "hooked");
+}
+
+static void on_user(int signal) {
+  (void)signal;
+  lua_sethook(hooked, raise_hooked, LUA_MASKCALL | LUA_MASKCOUNT, 1);
+}
+
+static void *take_signals(void *data) {
+  double *seconds = data;
+  struct timespec time = {(time_t)*seconds, 0};
+  sigset_t user;
+  sigemptyset(&user);
+  sigaddset(&user, SIGUSR1);
+  pthread_sigmask(SIG_UNBLOCK, &user, NULL);
+  nanosleep(&time, NULL);
+  kill(getpid(), SIGUSR1);
+  for (;;)
+    pause();
+  return NULL;
+}
+
+static int host_hook_from_thread(lua_State *L) {
+  static double seconds;
+  struct sigaction action = {.sa_handler = on_user};
+  pthread_t thread;
+  sigset_t user;
+  seconds = luaL_checknumber(L, 1);
+  hooked = L;
+  sigaction(SIGUSR1, &action, NULL);
+  sigemptyset(&user);
+  sigaddset(&user, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &user, NULL);
+  if (pthread_create(&thread, NULL, take_signals, &seconds) != 0)
+    abort();
+  return 0;
+}
+
 static void open_host(lua_State *L) {
   static const luaL_Reg functions[] = {{"state", host_state},
                                        {"threads", host_threads},
@@ -153,6 +199,8 @@ static void open_host(lua_State *L) {
                                        {"on_alarm", host_on_alarm},
                                        {"alarms", host_alarms},
                                        {"handlers", host_handlers},
+                                       {"hook_from_thread",
+                                        host_hook_from_thread},
                                        {0, 0}};
   luaL_newlib(L, functions);
   lua_setglobal(L, "host");

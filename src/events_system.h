@@ -1,0 +1,48 @@
+/* What the system has to wait for sockets: epoll, kqueue, else poll. */
+#ifndef RAIA_EVENTS_SYSTEM_H
+#define RAIA_EVENTS_SYSTEM_H
+
+#include "events.h"
+
+#include <signal.h>
+
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__DragonFly__) ||   \
+    defined(__NetBSD__) || defined(__OpenBSD__) || defined(RAIA_KQUEUE)
+#include <sys/types.h>
+
+#include <sys/event.h> /* without EVFILT_USER, it can't be woken */
+#endif
+
+#if defined(EVFILT_USER) && !defined(RAIA_POLL)
+#define RAIA_HAS_KQUEUE
+#elif defined(__linux__) && !defined(RAIA_POLL)
+#define RAIA_HAS_EPOLL
+#else
+#define RAIA_HAS_POLL
+#endif
+
+struct raia_system;
+
+/* NULL when out of memory or of descriptors. */
+struct raia_system *raia_system_open(void);
+void raia_system_close(struct raia_system *system);
+
+/* Waits for `what` of `fd` from now on, in place of what it did before; 0 ends
+   it, and may be for one that is closed already. False when it can't. */
+bool raia_system_set(struct raia_system *system, int fd, int what, int tag);
+
+/* Waits up to `milliseconds` (negative: for ever), with the signal mask that
+   is given, if any. Returns how many events there are, or -1 when a signal
+   came. There may be two of a socket. */
+int raia_system_wait(struct raia_system *system, int milliseconds,
+                     const sigset_t *mask, struct raia_event *out, int room);
+
+/* Whether a wait with a mask is the one place where a signal can be handled:
+   it heeds masks, and there is no other thread. */
+bool raia_system_alone(void);
+
+/* As raia_events_wake and raia_events_fd. */
+void raia_system_wake(struct raia_system *system);
+int raia_system_fd(const struct raia_system *system);
+
+#endif
