@@ -142,7 +142,7 @@ return {
     lines = {
       with(each(4, 1), { label = "asleep, nothing in flight", scenario = "sleep" }),
       { label = "100 in flight", scenario = "flight", count = 100, gives = "answers",
-        at = "delay/d4000", less = { at = plain }, per = 3 },
+        at = "delay/d9000", less = { at = plain }, per = 8 },
     },
     columns = {
       { label = "system calls", metric = "calls", format = "%.1f" },

@@ -180,8 +180,10 @@ static void renew(struct raia_pool *pool) {
   if (pool->events == NULL || pool->forks == raia_process_forks())
     return;
   pool->forks = raia_process_forks();
-  for (int i = 0; i < pool->open; i++)
-    pool->lanes[i] = (struct raia_lane){0};
+  for (int i = 0; i < pool->open; i++) {
+    pool->lanes[i].multi = NULL;
+    pool->lanes[i].due = 0;
+  }
   pool->widened = NULL;
   raia_sockets_free(&pool->sockets);
   pool->events = raia_events_open(); /* NULL: all calls fail as closed */
