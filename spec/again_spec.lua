@@ -1,6 +1,7 @@
 -- What is used again by the next call carries nothing over: requests, paths, buffers, connections.
 local raia = require "raia"
 local servers = require "spec.support.server"
+local support = require "spec.support.run"
 
 -- Answers with the request's path and body; /big with ten thousand letters; a conversation that is
 -- read gets the id "new".
@@ -130,6 +131,54 @@ describe("on one client", function()
     local kept = server:connections()
     assert.equal("/alone", ask "/alone")
     assert.equal(kept, server:connections())
+    many:close()
+  end)
+
+  it("connections that only many calls at once have needed are closed", function()
+    local function sockets()
+      local self <close> = assert(io.open "/proc/self/stat")
+      local list = support.run(("ls -l /proc/%d/fd"):format(self:read "n"))
+      return select(2, list:gsub("socket:", ""))
+    end
+    local before = sockets()
+    local many = raia.client { base_url = server.base_url, secret_key = "k",
+      max_connections = 600, max_retries = 0 }
+    local list = {}
+    for i = 1, 600 do list[i] = "/" .. i end
+    assert(raia.map(list, function(path) return many:request("GET", path) end,
+      { concurrency = 600 }))
+    local most = sockets()
+    assert.is_true(most > before + 256, most .. " after " .. before)
+    for _ = 1, 60 do
+      raia.step(0.2)
+      if sockets() <= before + 256 then break end
+    end
+    assert.is_true(sockets() <= before + 256, sockets() .. " of " .. most)
+    many:close()
+  end)
+
+  it("no other server's connections come between, whatever ports they have", function()
+    local many = raia.client { base_url = server.base_url, secret_key = "k",
+      max_connections = 600, max_retries = 0 }
+    local list = {}
+    for i = 1, 600 do list[i] = "/" .. i end
+    local function ask(path) return many:request("GET", path) end
+    assert(raia.map(list, ask, { concurrency = 600 })) -- many local ports are taken
+    local strays = servers.start [[
+      local connection = ...
+      connection:request()
+      connection:reply(200, { text = "first" })
+      connection:reply(200, { text = "stray" })
+      if connection:request() then connection:reply(200, { text = "own" }) end
+    ]]
+    for _ = 1, 150 do
+      local one = raia.client { base_url = strays.base_url, secret_key = "k" }
+      assert.equal("first", assert(one:request("GET", "/")).text)
+      strays:requests() -- by now the stray reply is there
+      assert.equal("first", assert(one:request("GET", "/")).text)
+      one:close()
+    end
+    strays:close()
     many:close()
   end)
 end)

@@ -2,7 +2,7 @@
 #include "events.h"
 
 #include "events_system.h"
-#include "pool.h"
+#include "timer.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -264,7 +264,7 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   if (o->proxy != NULL)
     SET(CURLOPT_PROXY, o->proxy);
   else if (o->loopback) /* what stays on this machine needs none, nor a look */
-    SET(CURLOPT_NOPROXY, "*"); /* at the environment each time */
+    SET(CURLOPT_NOPROXY, "*");      /* at the environment each time */
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

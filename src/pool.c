@@ -14,62 +14,31 @@
 /* Attempts in a lane of which each has a connection; the last takes more. */
 enum { LANE_ROOM = 256 };
 
-double raia_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
+/* Seconds after which a lane that nothing is in is closed, but the first: so
+   that what many calls at once have opened does not stay open. */
+static const double lane_patience = 5;
 
 static struct raia_transfer *of_link(struct raia_link *link) {
   return RAIA_OF(struct raia_transfer, link, link);
 }
 
-/* ---- libcurl's callbacks ---- */
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
-                     void *socket) {
-  struct raia_lane *lane = data;
-  int watch = what == CURL_POLL_IN      ? RAIA_READABLE
-              : what == CURL_POLL_OUT   ? RAIA_WRITABLE
-              : what == CURL_POLL_INOUT ? RAIA_READABLE | RAIA_WRITABLE
-                                        : 0;
-  (void)easy;
-  (void)socket;
-  /* A socket that can't be watched ends by its timeout; an error from here
-     would end all that is in flight. */
-  (void)raia_events_set(lane->pool->events, fd, watch,
-                        (int)(lane - lane->pool->lanes));
-  return 0;
-}
-
-static int on_timer(CURLM *multi, long milliseconds, void *data) {
-  struct raia_lane *lane = data;
-  (void)multi;
-  if (milliseconds < 0)
-    lane->due = 0;
-  else if (milliseconds == 0)
-    lane->due = 1e-9; /* now: the clock is not asked */
-  else
-    lane->due = raia_now() + (double)milliseconds * 1e-3;
-  return 0;
-}
-
 /* ---- sockets ---- */
 
-int raia_pool_socket(const struct raia_pool *pool, int port) {
-  return raia_sockets_find(&pool->sockets, port);
+int raia_pool_socket(const struct raia_pool *pool, int own, int peer) {
+  return raia_sockets_find(&pool->sockets, own, peer);
 }
 
 /* Remembers the socket of the connection that `t` made. */
 static void remember_socket(struct raia_pool *pool, struct raia_transfer *t) {
-  long port = 0;
+  long own = 0, peer = 0;
   curl_socket_t fd = CURL_SOCKET_BAD;
   if (t->reused)
     return;
-  curl_easy_getinfo(t->handle->easy, CURLINFO_LOCAL_PORT, &port);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_LOCAL_PORT, &own);
+  curl_easy_getinfo(t->handle->easy, CURLINFO_PRIMARY_PORT, &peer);
   curl_easy_getinfo(t->handle->easy, CURLINFO_ACTIVESOCKET, &fd);
   if (fd != CURL_SOCKET_BAD)
-    raia_sockets_add(&pool->sockets, fd, (int)port);
+    raia_sockets_add(&pool->sockets, fd, (int)own, (int)peer);
 }
 
 void raia_pool_opened(struct raia_pool *pool, int fd) {
@@ -96,37 +65,11 @@ static struct raia_lane *choose_lane(struct raia_pool *pool,
 }
 
 static bool open_lane(struct raia_pool *pool, struct raia_lane *lane) {
-  if (lane->multi != NULL)
-    return true;
-  if (lane - pool->lanes >= pool->open)
-    pool->open = (int)(lane - pool->lanes) + 1;
-  lane->pool = pool;
-  lane->multi = curl_multi_init();
-  if (lane->multi == NULL)
-    return false;
-  CURLMcode code = CURLM_OK;
-#define SET(option, value)                                                    \
-  (code = code ? code : curl_multi_setopt(lane->multi, option, value))
-  SET(CURLMOPT_SOCKETFUNCTION, on_socket);
-  SET(CURLMOPT_SOCKETDATA, lane);
-  SET(CURLMOPT_TIMERFUNCTION, on_timer);
-  SET(CURLMOPT_TIMERDATA, lane);
-  if (lane == &pool->lanes[RAIA_MULTIPLEXED]) {
-    /* libcurl else takes it that a connection has room for 100, and opens one
-       for each request beyond them until it knows better. */
-    SET(CURLMOPT_MAX_HOST_CONNECTIONS, 8L);
-#if LIBCURL_VERSION_NUM >= 0x074300
-    SET(CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
-#endif
-  }
-#undef SET
-  return code == CURLM_OK;
-}
-
-static void close_lane(struct raia_lane *lane) {
-  curl_multi_cleanup(lane->multi);
-  lane->multi = NULL;
-  lane->due = 0;
+  int i = (int)(lane - pool->lanes);
+  if (i >= pool->open)
+    pool->open = i + 1;
+  return lane->multi != NULL ||
+         raia_lane_open(lane, pool->events, i, i == RAIA_MULTIPLEXED);
 }
 
 bool raia_pool_open(struct raia_pool *pool) {
@@ -167,7 +110,7 @@ void raia_pool_close(struct raia_pool *pool) {
   while (raia_pool_news(pool) != NULL)
     ;
   for (int i = 0; i < pool->open; i++)
-    close_lane(&pool->lanes[i]);
+    raia_lane_close(&pool->lanes[i]);
   raia_sockets_free(&pool->sockets);
   raia_events_close(pool->events);
   pool->events = NULL;
@@ -180,10 +123,8 @@ static void renew(struct raia_pool *pool) {
   if (pool->events == NULL || pool->forks == raia_process_forks())
     return;
   pool->forks = raia_process_forks();
-  for (int i = 0; i < pool->open; i++) {
-    pool->lanes[i].multi = NULL;
-    pool->lanes[i].due = 0;
-  }
+  for (int i = 0; i < pool->open; i++)
+    raia_lane_leave(&pool->lanes[i]);
   pool->widened = NULL;
   raia_sockets_free(&pool->sockets);
   pool->events = raia_events_open(); /* NULL: all calls fail as closed */
@@ -191,18 +132,6 @@ static void renew(struct raia_pool *pool) {
 }
 
 /* ---- timers and news ---- */
-
-/* In order of time; most come last. */
-static void set_timer(struct raia_pool *pool, struct raia_timer *timer,
-                      double due, enum raia_source source) {
-  struct raia_link *place = pool->timers.previous;
-  while (place != &pool->timers &&
-         RAIA_OF(struct raia_timer, link, place)->due > due)
-    place = place->previous;
-  timer->due = due;
-  timer->source = source;
-  raia_ring_in(place, &timer->link);
-}
 
 static void tell(struct raia_pool *pool, struct raia_news *news,
                  enum raia_source source) {
@@ -218,7 +147,8 @@ struct raia_news *raia_pool_news(struct raia_pool *pool) {
 
 void raia_pool_alarm(struct raia_pool *pool, struct raia_alarm *alarm,
                      double seconds) {
-  set_timer(pool, &alarm->timer, raia_now() + seconds, RAIA_OF_TIMER);
+  raia_timer_set(&pool->timers, &alarm->timer, raia_now() + seconds,
+                 RAIA_OF_TIMER);
 }
 
 void raia_pool_calm(struct raia_alarm *alarm) {
@@ -246,12 +176,10 @@ static void take_out(struct raia_transfer *t) {
   t->state = RAIA_READY;
   if (!running)
     return;
-  if (t->lane->multi != NULL)
-    curl_multi_remove_handle(t->lane->multi, t->handle->easy);
-  else /* the parent's, see renew */
+  raia_lane_remove(t->lane, t->handle);
+  if (t->lane->multi == NULL) /* the parent's, see renew */
     t->handle = NULL;
   gate->active--;
-  t->lane->active--;
   if (gate->user == t)
     gate->user = NULL;
   begin_queued(t->pool, gate);
@@ -267,7 +195,7 @@ static void finish(struct raia_transfer *t, enum raia_kind kind) {
 
 static void wait_until(struct raia_transfer *t, double due) {
   t->state = RAIA_WAITING;
-  set_timer(t->pool, &t->retry, due, RAIA_OF_TRANSFER);
+  raia_timer_set(&t->pool->timers, &t->retry, due, RAIA_OF_TRANSFER);
 }
 
 /* Begins an attempt of `t`, or has it wait for its turn. */
@@ -281,14 +209,13 @@ static void begin(struct raia_pool *pool, struct raia_transfer *t) {
     t->state = RAIA_QUEUED;
     raia_ring_in(gate->queue.previous, &t->link);
   } else if (!open_lane(pool, lane) || !raia_transfer_begin(t) ||
-             curl_multi_add_handle(lane->multi, t->handle->easy)) {
+             !raia_lane_add(lane, t->handle)) {
     finish(t, RAIA_NO_MEMORY);
   } else {
     t->lane = lane;
     t->attempts++;
     t->state = RAIA_RUNNING;
     gate->active++;
-    lane->active++;
     raia_ring_in(pool->running.previous, &t->link);
   }
 }
@@ -338,7 +265,7 @@ static void slow_down(struct raia_transfer *t, double now, double random) {
 }
 
 static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
-                        CURLcode code) {
+                        int code) {
   double now = raia_now(), random = next_random(pool);
   if (t->stale) { /* as if it had not begun: another connection */
     take_out(t);
@@ -346,7 +273,7 @@ static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
     begin(pool, t);
     return;
   }
-  raia_transfer_end(t, (int)code);
+  raia_transfer_end(t, code);
   remember_socket(pool, t);
   t->attempt_ended = true;
   if (t->answered)
@@ -366,14 +293,10 @@ static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
 /* ---- moving everything along ---- */
 
 static void collect(struct raia_pool *pool, struct raia_lane *lane) {
-  int left;
-  CURLMsg *message;
-  while ((message = curl_multi_info_read(lane->multi, &left)) != NULL) {
-    char *handle = NULL;
-    CURLcode code = message->data.result; /* gone with the handle */
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &handle);
-    end_attempt(pool, ((struct raia_handle *)(void *)handle)->transfer, code);
-  }
+  int code;
+  struct raia_handle *handle;
+  while ((handle = raia_lane_ended(lane, &code)) != NULL)
+    end_attempt(pool, handle->transfer, code);
 }
 
 static void fire(struct raia_pool *pool, struct raia_timer *timer) {
@@ -384,28 +307,16 @@ static void fire(struct raia_pool *pool, struct raia_timer *timer) {
     tell(pool, &RAIA_OF(struct raia_alarm, timer, timer)->news, RAIA_OF_TIMER);
 }
 
-static struct raia_timer *first_timer(const struct raia_pool *pool) {
-  return raia_ring_empty(&pool->timers)
-             ? NULL
-             : RAIA_OF(struct raia_timer, link, pool->timers.next);
-}
-
 static void fire_due(struct raia_pool *pool) {
-  struct raia_timer *timer = first_timer(pool);
+  struct raia_timer *timer = raia_timer_first(&pool->timers);
   double now = timer == NULL ? 0 : raia_now();
-  for (; timer != NULL && timer->due <= now; timer = first_timer(pool))
+  for (; timer != NULL && timer->due <= now;
+       timer = raia_timer_first(&pool->timers))
     fire(pool, timer);
 }
 
-/* Has libcurl look at a socket, or at what is due. When it is out of memory it
-   loses sockets, does not say whose, and may crash at the next one: so all
-   ends that is under way in the lane, and the handle goes. */
-static void act(struct raia_lane *lane, curl_socket_t fd, int what) {
-  struct raia_pool *pool = lane->pool;
-  int running;
-  if (lane->multi == NULL ||
-      curl_multi_socket_action(lane->multi, fd, what, &running) == CURLM_OK)
-    return;
+/* Ends all that is under way in a lane that is out of memory, and the lane. */
+static void give_up(struct raia_pool *pool, struct raia_lane *lane) {
   collect(pool, lane);
   struct raia_link *kept = &pool->running; /* of another lane, or the head */
   while (kept->next != &pool->running) { /* what begins meanwhile comes last */
@@ -415,27 +326,40 @@ static void act(struct raia_lane *lane, curl_socket_t fd, int what) {
     else
       kept = kept->next;
   }
-  close_lane(lane);
+  raia_lane_close(lane);
+}
+
+/* Closes what idle lanes keep open. */
+static void tidy(struct raia_pool *pool) {
+  for (int i = RAIA_PLAIN + 1; i < pool->open; i++) {
+    struct raia_lane *lane = &pool->lanes[i];
+    if (lane->multi == NULL)
+      continue;
+    if (lane->active > 0)
+      lane->idle_from = 0;
+    else if (lane->idle_from == 0)
+      lane->idle_from = raia_now();
+    else if (raia_now() - lane->idle_from > lane_patience)
+      raia_lane_close(lane);
+  }
 }
 
 /* Has libcurl do what is due, and takes in what has ended. */
 static void advance(struct raia_pool *pool) {
   for (int i = 0; i < pool->open; i++) {
     struct raia_lane *lane = &pool->lanes[i];
-    if (lane->due != 0 && lane->due <= raia_now()) {
-      lane->due = 0;
-      act(lane, CURL_SOCKET_TIMEOUT, 0);
-    }
-    if (lane->multi != NULL)
-      collect(pool, lane);
+    if (!raia_lane_advance(lane))
+      give_up(pool, lane);
+    collect(pool, lane);
   }
+  tidy(pool);
   if (pool->widened != NULL)
     begin_queued(pool, pool->widened);
   pool->widened = NULL;
 }
 
 double raia_pool_patience(const struct raia_pool *pool) {
-  const struct raia_timer *timer = first_timer(pool);
+  const struct raia_timer *timer = raia_timer_first(&pool->timers);
   double due = timer == NULL ? HUGE_VAL : timer->due;
   /* With nothing in flight, what libcurl would still do can wait. */
   for (int i = 0; i < pool->open && pool->in_flight > 0; i++)
@@ -464,10 +388,11 @@ bool raia_pool_step(struct raia_pool *pool, double seconds,
   if (patience >= 0 && patience < seconds)
     seconds = patience;
   int n = raia_events_wait(pool->events, seconds, broken, data, ready, 64);
-  for (int i = 0; i < n; i++)
-    act(&pool->lanes[ready[i].tag], ready[i].fd,
-        ((ready[i].what & RAIA_READABLE) ? CURL_CSELECT_IN : 0) |
-            ((ready[i].what & RAIA_WRITABLE) ? CURL_CSELECT_OUT : 0));
+  for (int i = 0; i < n; i++) {
+    struct raia_lane *lane = &pool->lanes[ready[i].tag];
+    if (!raia_lane_act(lane, ready[i].fd, ready[i].what))
+      give_up(pool, lane);
+  }
   advance(pool);
   return n >= 0;
 }

@@ -4,21 +4,14 @@
 #ifndef RAIA_POOL_H
 #define RAIA_POOL_H
 
+#include "lane.h"
 #include "sockets.h"
 #include "transfer.h"
 
-/* A multi handle. HTTP/2 has one of its own, because it is to share few
-   connections and libcurl can be told so only for all of a handle's. Others
-   have as many as it takes: libcurl goes through all connections of a handle
-   for each request, which makes a thousand of them slow. */
-struct raia_lane {
-  void *multi; /* NULL: closed, or not opened yet */
-  double due;  /* when libcurl wants to be called, 0: never */
-  long active; /* attempts under way */
-  struct raia_pool *pool;
-};
-
-/* The lane of HTTP/2, the first of the others, and how many there may be. */
+/* HTTP/2 has a lane of its own, because it is to share few connections and
+   libcurl can be told so only for all of a multi handle's. Others have as many
+   lanes as it takes: libcurl goes through all connections of a handle for each
+   request, which makes a thousand of them slow. */
 enum { RAIA_MULTIPLEXED, RAIA_PLAIN, RAIA_LANES = 33 };
 
 struct raia_pool {
@@ -67,8 +60,8 @@ bool raia_pool_step(struct raia_pool *pool, double seconds,
    which an attempt ended, or an alarm that went off. */
 struct raia_news *raia_pool_news(struct raia_pool *pool);
 
-/* The socket of the open connection on that local port, or -1. */
-int raia_pool_socket(const struct raia_pool *pool, int port);
+/* The socket of the open connection between those ports, or -1. */
+int raia_pool_socket(const struct raia_pool *pool, int own, int peer);
 
 /* A socket for connections was made, or is about to be closed. */
 void raia_pool_opened(struct raia_pool *pool, int fd);
@@ -78,8 +71,5 @@ void raia_pool_closing(struct raia_pool *pool, int fd);
    after how many seconds one would anyway, negative for never. */
 int raia_pool_fd(const struct raia_pool *pool);
 double raia_pool_patience(const struct raia_pool *pool);
-
-/* Seconds of a clock that never goes back. */
-double raia_now(void);
 
 #endif

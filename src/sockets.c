@@ -1,52 +1,82 @@
-/* The sockets of open connections, by their local ports. */
+/* The sockets of open connections, by their ports. */
 #include "sockets.h"
 
-#include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
-enum { SEVERAL = -1 }; /* in the place of a port */
+enum { SEVERAL = -1, ANY = -1 }; /* in the place of a socket, of a port */
 
-/* The place of a port, or NULL when there is none yet. */
-static int *place_of(const struct raia_sockets *sockets, int port) {
-  int *page = sockets->pages[(port >> 8) & 255];
-  return page == NULL ? NULL : &page[port & 255];
+/* The place of an own port, or NULL when there is none yet. */
+static int *place_of(const struct raia_sockets *sockets, int own) {
+  int *page = sockets->pages[(own >> 8) & 255];
+  return page == NULL ? NULL : &page[own & 255];
 }
 
-int raia_sockets_find(const struct raia_sockets *sockets, int port) {
-  const int *place = place_of(sockets, port);
-  return place == NULL || *place == SEVERAL ? -1 : *place - 1;
+/* What is in the place of an own port, of the connections to `peer` alone:
+   goes through all, as is only needed where servers share an own port. */
+static int look_through(const struct raia_sockets *sockets, int own,
+                        int peer) {
+  int found = 0;
+  for (int fd = 0; fd < sockets->room; fd++)
+    if (sockets->ports[fd].own == own &&
+        (peer == ANY || sockets->ports[fd].peer == peer))
+      found = found == 0 ? fd + 1 : SEVERAL;
+  return found;
 }
 
-void raia_sockets_add(struct raia_sockets *sockets, int fd, int port) {
-  int **page = &sockets->pages[(port >> 8) & 255];
+int raia_sockets_find(const struct raia_sockets *sockets, int own, int peer) {
+  const int *place = place_of(sockets, own);
+  int found = place == NULL ? 0 : *place;
+  if (found == SEVERAL)
+    found = look_through(sockets, own, peer);
+  return found <= 0 || sockets->ports[found - 1].peer != peer ? -1 : found - 1;
+}
+
+/* Makes room for `fd`. */
+static int make_room(struct raia_sockets *sockets, int fd) {
+  if (fd < sockets->room)
+    return 1;
+  int room = fd + fd / 2 + 16;
+  struct raia_ports *ports =
+      realloc(sockets->ports, (size_t)room * sizeof *ports);
+  if (ports == NULL)
+    return 0;
+  memset(ports + sockets->room, 0,
+         (size_t)(room - sockets->room) * sizeof *ports);
+  sockets->ports = ports;
+  sockets->room = room;
+  return 1;
+}
+
+void raia_sockets_add(struct raia_sockets *sockets, int fd, int own,
+                      int peer) {
+  int **page = &sockets->pages[(own >> 8) & 255];
+  if (own <= 0 || !make_room(sockets, fd))
+    return;
   if (*page == NULL)
     *page = calloc(256, sizeof **page);
-  int *place = place_of(sockets, port);
-  if (place != NULL)
-    *place = *place == 0 || *place == fd + 1 ? fd + 1 : SEVERAL;
+  int *place = place_of(sockets, own);
+  if (place == NULL)
+    return;
+  raia_sockets_remove(sockets, fd);
+  sockets->ports[fd] =
+      (struct raia_ports){(unsigned short)own, (unsigned short)peer};
+  *place = *place == 0 ? fd + 1 : SEVERAL;
 }
 
 void raia_sockets_remove(struct raia_sockets *sockets, int fd) {
-  union {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-  } own;
-  socklen_t length = sizeof own;
-  memset(&own, 0, sizeof own);
-  if (getsockname(fd, &own.any, &length) != 0)
+  int own = fd < sockets->room ? sockets->ports[fd].own : 0;
+  if (own == 0)
     return;
-  int *place = place_of(sockets, ntohs(own.any.sa_family == AF_INET6
-                                           ? own.v6.sin6_port
-                                           : own.v4.sin_port));
-  if (place != NULL && (*place == fd + 1 || *place == SEVERAL))
-    *place = 0;
+  sockets->ports[fd].own = 0;
+  int *place = place_of(sockets, own);
+  *place = *place == SEVERAL ? look_through(sockets, own, ANY) : 0;
 }
 
 void raia_sockets_free(struct raia_sockets *sockets) {
   for (int i = 0; i < 256; i++)
     free(sockets->pages[i]);
+  free(sockets->ports);
   memset(sockets, 0, sizeof *sockets);
 }

@@ -1,18 +1,25 @@
-/* The sockets of open connections, by their local ports. */
+/* The sockets of open connections, by their ports. */
 #ifndef RAIA_SOCKETS_H
 #define RAIA_SOCKETS_H
 
-/* One of only zeros is empty. */
-struct raia_sockets {
-  int *pages[256]; /* of 256 ports each: a descriptor and 1, or 0 */
+struct raia_ports {
+  unsigned short own, peer; /* own: 0 where there is no connection */
 };
 
-/* The socket on that local port; or -1 where it is not known, or connections
-   to several servers are on it. */
-int raia_sockets_find(const struct raia_sockets *sockets, int port);
+/* One of only zeros is empty. */
+struct raia_sockets {
+  int *pages[256]; /* by own port, of 256 each: a descriptor and 1, 0 for none,
+                      or -1 for several */
+  struct raia_ports *ports; /* by descriptor */
+  int room;
+};
+
+/* The socket of the connection between those ports; or -1 where it is not
+   known, or there are several, to several machines. */
+int raia_sockets_find(const struct raia_sockets *sockets, int own, int peer);
 
 /* Remembers one. Where there is no memory for it, it stays unknown. */
-void raia_sockets_add(struct raia_sockets *sockets, int fd, int port);
+void raia_sockets_add(struct raia_sockets *sockets, int fd, int own, int peer);
 
 /* Forgets one that is about to be closed. */
 void raia_sockets_remove(struct raia_sockets *sockets, int fd);

@@ -14,7 +14,7 @@ struct raia_news {
 
 /* Something to be done at a time. */
 struct raia_timer {
-  struct raia_link link; /* among the pool's, the soonest first */
+  struct raia_link link; /* in a ring, the soonest first */
   double due;            /* on the clock of raia_now */
   enum raia_source source;
 };
@@ -24,5 +24,15 @@ struct raia_alarm {
   struct raia_timer timer;
   struct raia_news news;
 };
+
+/* Seconds of a clock that never goes back. */
+double raia_now(void);
+
+/* Puts a timer that is in no ring into one, in its place: most come last. */
+void raia_timer_set(struct raia_link *timers, struct raia_timer *timer,
+                    double due, enum raia_source source);
+
+/* The soonest, or NULL. */
+struct raia_timer *raia_timer_first(const struct raia_link *timers);
 
 #endif

@@ -124,7 +124,8 @@ static int on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
   struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
   (void)purpose;
   (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-  if (t->lane != &t->pool->lanes[RAIA_MULTIPLEXED]) /* one of HTTP/2 is never idle */
+  if (t->lane !=
+      &t->pool->lanes[RAIA_MULTIPLEXED]) /* one of HTTP/2 is never idle */
     raia_pool_opened(t->pool, fd);
   t->repeated = would_repeat(t);
   return t->repeated ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
@@ -140,9 +141,9 @@ static int on_close(void *pool, curl_socket_t fd) {
 /* Whether a kept connection is no good for another request: the server has
    ended it, or has sent something that nobody asked for, which would be taken
    for the answer. Over HTTP/2 there is more to send than answers. */
-static bool is_stale(const struct raia_transfer *t, int own_port) {
+static bool is_stale(const struct raia_transfer *t, int own_port, int port) {
   char byte;
-  int fd = t->kept ? raia_pool_socket(t->pool, own_port) : -1;
+  int fd = t->kept ? raia_pool_socket(t->pool, own_port, port) : -1;
   if (fd < 0 || raia_origin_gate(t->origin)->multiplexes)
     return false;
   ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -159,7 +160,6 @@ static int on_ready(void *handle, char *ip, char *own_ip, int port,
   long connects = 0;
   (void)ip;
   (void)own_ip;
-  (void)port;
   t->repeated = would_repeat(t);
   if (t->repeated)
     return CURL_PREREQFUNC_ABORT;
@@ -167,7 +167,7 @@ static int on_ready(void *handle, char *ip, char *own_ip, int port,
   curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &t->bytes_before);
   t->kept = connects == t->connects;
   t->connects = connects;
-  t->stale = is_stale(t, own_port);
+  t->stale = is_stale(t, own_port, port);
   if (t->stale)
     return CURL_PREREQFUNC_ABORT;
   t->begun = true;
