@@ -13,8 +13,7 @@ enum { LITTLE = 4 };
 int raia_collector_rest(lua_State *L, size_t bytes) {
   int base = lua_gettop(L) - 2;
   bool rests = lua_gc(L, LUA_GCISRUNNING) > 0;
-  bool clean =
-      rests && (size_t)lua_gc(L, LUA_GCCOUNT) < bytes / 1024 * LITTLE;
+  bool clean = rests && (size_t)lua_gc(L, LUA_GCCOUNT) < bytes / 1024 * LITTLE;
   if (clean)
     lua_gc(L, LUA_GCCOLLECT);
   int before = lua_gc(L, LUA_GCCOUNT);
