@@ -23,6 +23,7 @@ build = {
         "src/client.c",
         "src/collector.c",
         "src/conversation.c",
+        "src/ear.c",
         "src/engine.c",
         "src/error.c",
         "src/events.c",

@@ -9,22 +9,12 @@ enum { RAIA_STREAMS = 100 };
 
 struct raia_transfer;
 
-/* The last stream that a server looks at on a connection. */
-struct raia_goaway {
-  int port; /* ours, of the connection */
-  unsigned last;
-};
-
-enum { RAIA_GOAWAYS = 16 };
-
 struct raia_gate {
   struct raia_link queue;   /* transfers, by their link, the oldest first */
   long connections, active; /* the most there may be; attempts under way */
   bool multiplexes;         /* the server has been seen to speak HTTP/2 */
   int port;                 /* ours, of the connection that `user` is on */
-  const struct raia_transfer *user;         /* a transfer under way, or NULL */
-  struct raia_goaway goaways[RAIA_GOAWAYS]; /* the latest */
-  unsigned heard;                           /* how many there were */
+  const struct raia_transfer *user; /* a transfer under way, or NULL */
   double not_before; /* when the service wants to be asked again */
 };
 

@@ -2,7 +2,6 @@
    again. */
 #include "origin_curl.h"
 
-#include "log.h"
 #include "path.h"
 
 #include <arpa/inet.h>
@@ -28,8 +27,9 @@ struct raia_origin {
   struct curl_slist content_type, expect; /* may stand in front of headers */
   struct raia_handle *idle;
   struct raia_gate gate;
+  struct raia_listener listener;
   long connect_timeout_ms;
-  bool https, loopback, verbose, fold_bug;
+  bool https, loopback;
 };
 
 /* ---- headers ---- */
@@ -118,125 +118,6 @@ static const char *parse_base_url(struct raia_origin *o, const char *url,
 
 /* ---- handles ---- */
 
-/* libcurl from 7.83.0 on, up to 8.1.0, takes a reply whose first header is
-   folded (begins with a blank) for more of the last header that the handle
-   saw, which it has freed. But it shows the header to on_debug before, which
-   can take the blank away. So the one line after a status line is watched. */
-static bool has_fold_bug(void) {
-  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
-  return version >= 0x075300 && version < 0x080100;
-}
-
-static void set_watched(struct raia_origin *o, struct raia_handle *handle,
-                        bool on) {
-  if (handle->watched != on)
-    curl_easy_setopt(handle->easy, CURLOPT_VERBOSE, (long)(on || o->verbose));
-  handle->watched = on;
-}
-
-void raia_origin_watch(struct raia_origin *o, struct raia_handle *handle,
-                       bool on) {
-  set_watched(o, handle, on && o->fold_bug);
-}
-
-void raia_origin_listen(struct raia_origin *o, struct raia_handle *handle,
-                        int port, bool kept) {
-  handle->port = port;
-  handle->stream = 0;
-  handle->moving = false;
-  for (int i = 0; i < RAIA_GOAWAYS && !kept; i++)
-    if (o->gate.goaways[i].port == port)
-      o->gate.goaways[i].port = 0; /* of an earlier connection */
-  set_watched(o, handle, o->https && (!kept || o->gate.multiplexes));
-}
-
-bool raia_origin_refused(const struct raia_origin *o,
-                         const struct raia_handle *handle) {
-  for (int i = 0; i < RAIA_GOAWAYS; i++)
-    if (o->gate.goaways[i].port == handle->port &&
-        handle->stream > o->gate.goaways[i].last)
-      return handle->port != 0;
-  return false;
-}
-
-/* Whether a note begins so, and has these words; then the number after them.
- */
-static bool says(const char *note, const char *beginning, const char *words,
-                 unsigned *number) {
-  const char *at = strncmp(note, beginning, strlen(beginning)) == 0
-                       ? strstr(note, words)
-                       : NULL;
-  if (at != NULL)
-    *number = (unsigned)strtoul(at + strlen(words), NULL, 10);
-  return at != NULL;
-}
-
-/* Takes from libcurl's notes what nothing else tells: the stream of a request,
-   and which streams a server refuses. GOAWAY is noted with one of them only;
-   the word before it, "received", is misspelt in 7.88. Once libcurl looks for
-   another connection, it may be one of those that has got a GOAWAY. */
-static void hear(struct raia_origin *o, struct raia_handle *handle,
-                 const char *text, size_t size) {
-  char note[80];
-  unsigned number;
-  size = size < sizeof note ? size : sizeof note - 1;
-  memcpy(note, text, size);
-  note[size] = '\0';
-  if (strncmp(note, "Connection died", 15) == 0 ||
-      strncmp(note, "Downgrades to", 13) == 0)
-    handle->moving = true;
-  if (handle->moving)
-    return;
-  if (says(note, "Using Stream ID", ": ", &number) ||
-      (says(note, "[HTTP/2] [", "/2] [", &number) &&
-       strstr(note, "] OPENED") != NULL))
-    handle->stream = number;
-  else if (strstr(note, "ved GOAWAY, error=") != NULL &&
-           says(note, "rec", "last_stream=", &number))
-    o->gate.goaways[o->gate.heard++ % RAIA_GOAWAYS] =
-        (struct raia_goaway){handle->port, number};
-}
-
-static void unfold(struct raia_handle *handle, curl_infotype type, char *data,
-                   size_t size) {
-  if (handle->watched && type == CURLINFO_HEADER_IN && size > 0 &&
-      (*data == ' ' || *data == '\t')) {
-    *data = '-';
-    handle->folded = true;
-  }
-}
-
-/* libcurl shows a request's headers in pieces that may end in the middle of a
-   line. Then the rest of that line is not shown: it could be of the key. */
-static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
-                    void *origin) {
-  static const char marks[] = {'*', '<', '>'}; /* note, header in, out */
-  struct raia_origin *o = origin;
-  char *private = NULL;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-  struct raia_handle *handle = (struct raia_handle *)(void *)private;
-  if (type > CURLINFO_HEADER_OUT || handle == NULL)
-    return 0;
-  unfold(handle, type, data, size);
-  if (handle->watched && type == CURLINFO_TEXT)
-    hear(o, handle, data, size);
-  if (!o->verbose)
-    return 0;
-  while (size > 0) {
-    const char *end = memchr(data, '\n', size);
-    size_t line = end == NULL ? size : (size_t)(end - data) + 1;
-    bool whole =
-        type != CURLINFO_HEADER_OUT || (!handle->cut_line && end != NULL);
-    if (whole)
-      raia_log_line(marks[type], data, line, o->key);
-    if (type == CURLINFO_HEADER_OUT)
-      handle->cut_line = end == NULL;
-    data += line;
-    size -= line;
-  }
-  return 0;
-}
-
 static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   CURLcode code = CURLE_OK;
 #define SET(option, value)                                                    \
@@ -263,14 +144,11 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   if (o->proxy != NULL)
     SET(CURLOPT_PROXY, o->proxy);
-  else if (o->loopback) /* what stays on this machine needs none, nor a look */
-    SET(CURLOPT_NOPROXY, "*");      /* at the environment each time */
+  else if (o->loopback) /* needs none, nor a look at the environment */
+    SET(CURLOPT_NOPROXY, "*");
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  SET(CURLOPT_VERBOSE, (long)o->verbose);
-  SET(CURLOPT_DEBUGFUNCTION, on_debug);
-  SET(CURLOPT_DEBUGDATA, o);
 #undef SET
   return code;
 }
@@ -295,6 +173,7 @@ struct raia_handle *raia_origin_take(struct raia_origin *o) {
   handle->url = curl_url_dup(o->parsed);
   if (handle->easy == NULL || handle->url == NULL ||
       set_up(o, handle->easy) != CURLE_OK ||
+      raia_ear_put(&handle->ear, &o->listener, handle->easy) != CURLE_OK ||
       curl_easy_setopt(handle->easy, CURLOPT_CURLU, handle->url)) {
     free_handle(handle);
     return NULL;
@@ -344,8 +223,6 @@ const char *raia_origin_open(struct raia_origin **out,
   struct raia_origin *o = *out = calloc(1, sizeof *o);
   if (o == NULL)
     return no_memory;
-  o->verbose = options->verbose;
-  o->fold_bug = has_fold_bug();
   o->gate.connections = options->max_connections;
   raia_ring_init(&o->gate.queue);
   o->connect_timeout_ms = (long)(options->connect_timeout * 1000);
@@ -372,6 +249,7 @@ const char *raia_origin_open(struct raia_origin **out,
   }
   for (size_t n = strlen(o->url); o->url[n - 1] == '/'; n--)
     o->url[n - 1] = '\0';
+  raia_listener_init(&o->listener, o->key, options->verbose, o->https);
   return NULL;
 }
 

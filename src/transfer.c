@@ -74,8 +74,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *handle) {
     return 0;
   }
   bool begins = n > 5 && strncasecmp(line, "HTTP/", 5) == 0;
-  raia_origin_watch(t->origin, t->handle, begins);
-  if (t->handle->folded)
+  raia_ear_watch(&t->handle->ear, begins);
+  if (t->handle->ear.folded)
     return 0;
   if (begins) { /* a reply, after a 1xx say */
     t->outcome.retry_after = -1;
@@ -104,7 +104,7 @@ static bool would_repeat(const struct raia_transfer *t) {
   long bytes = 0;
   curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &bytes);
   if (!t->begun || bytes <= t->bytes_before ||
-      raia_origin_refused(t->origin, t->handle))
+      raia_ear_heard_refusal(&t->handle->ear))
     return false;
   return t->header_bytes > 0 ||
          (!t->outcome.idempotent && (t->kept || t->handle->detail[0] != '\0'));
@@ -114,7 +114,7 @@ static bool would_repeat(const struct raia_transfer *t) {
    new connections that it has tried again only for that. */
 static bool was_refused(const struct raia_transfer *t) {
   static const char words[] = "Connection died, tried ";
-  return raia_origin_refused(t->origin, t->handle) ||
+  return raia_ear_heard_refusal(&t->handle->ear) ||
          (!t->kept &&
           strncmp(t->handle->detail, words, sizeof words - 1) == 0);
 }
@@ -124,8 +124,7 @@ static int on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
   struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
   (void)purpose;
   (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-  if (t->lane !=
-      &t->pool->lanes[RAIA_MULTIPLEXED]) /* one of HTTP/2 is never idle */
+  if (t->lane != &t->pool->lanes[RAIA_MULTIPLEXED]) /* HTTP/2 is never idle */
     raia_pool_opened(t->pool, fd);
   t->repeated = would_repeat(t);
   return t->repeated ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
@@ -171,7 +170,7 @@ static int on_ready(void *handle, char *ip, char *own_ip, int port,
   if (t->stale)
     return CURL_PREREQFUNC_ABORT;
   t->begun = true;
-  raia_origin_listen(t->origin, t->handle, own_port, t->kept);
+  raia_ear_listen(&t->handle->ear, own_port, t->kept, gate->multiplexes);
   if (gate->user != NULL && gate->user != t && !gate->user->headers_done &&
       gate->port == own_port && !gate->multiplexes) {
     gate->multiplexes = true;
@@ -288,8 +287,8 @@ bool raia_transfer_begin(struct raia_transfer *t) {
     return false;
   t->handle->transfer = t;
   t->handle->detail[0] = '\0';
-  t->handle->folded = false;
-  t->handle->port = 0;
+  t->handle->ear.folded = false;
+  t->handle->ear.port = 0;
   CURLcode code = aim(t);
   t->stale = false; /* as the last attempt's connection may have been */
   return code == CURLE_OK;

@@ -1,0 +1,148 @@
+/* What is heard from libcurl at work, and nothing else tells. */
+#include "ear.h"
+
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* libcurl from 7.83.0 on, up to 8.1.0, takes a reply whose first header is
+   folded (begins with a blank) for more of the last header that the handle
+   saw, which it has freed. But it shows the header to on_debug before, which
+   can take the blank away. So the one line after a status line is watched. */
+static bool has_fold_bug(void) {
+  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+  return version >= 0x075300 && version < 0x080100;
+}
+
+void raia_listener_init(struct raia_listener *listener, const char *key,
+                        bool verbose, bool http2) {
+  *listener = (struct raia_listener){.key = key,
+                                     .verbose = verbose,
+                                     .http2 = http2,
+                                     .fold_bug = has_fold_bug()};
+}
+
+/* ---- what libcurl says ---- */
+
+/* Whether a note begins so, and has these words; then the number after them.
+ */
+static bool says(const char *note, const char *beginning, const char *words,
+                 unsigned *number) {
+  const char *at = strncmp(note, beginning, strlen(beginning)) == 0
+                       ? strstr(note, words)
+                       : NULL;
+  if (at != NULL)
+    *number = (unsigned)strtoul(at + strlen(words), NULL, 10);
+  return at != NULL;
+}
+
+/* Takes from libcurl's notes what nothing else tells: the stream of a request,
+   and which streams a server refuses. GOAWAY is noted with one of them only;
+   the word before it, "received", is misspelt in 7.88. Once libcurl looks for
+   another connection, it may be one of those that has got a GOAWAY. */
+static void hear(struct raia_ear *ear, const char *text, size_t size) {
+  struct raia_listener *listener = ear->listener;
+  char note[80];
+  unsigned number;
+  size = size < sizeof note ? size : sizeof note - 1;
+  memcpy(note, text, size);
+  note[size] = '\0';
+  if (strncmp(note, "Connection died", 15) == 0 ||
+      strncmp(note, "Downgrades to", 13) == 0)
+    ear->moving = true;
+  if (ear->moving)
+    return;
+  if (says(note, "Using Stream ID", ": ", &number) ||
+      (says(note, "[HTTP/2] [", "/2] [", &number) &&
+       strstr(note, "] OPENED") != NULL))
+    ear->stream = number;
+  else if (strstr(note, "ved GOAWAY, error=") != NULL &&
+           says(note, "rec", "last_stream=", &number))
+    listener->goaways[listener->heard++ % RAIA_GOAWAYS] =
+        (struct raia_goaway){ear->port, number};
+}
+
+static void unfold(struct raia_ear *ear, char *data, size_t size) {
+  if (size > 0 && (*data == ' ' || *data == '\t')) {
+    *data = '-';
+    ear->folded = true;
+  }
+}
+
+/* libcurl shows a request's headers in pieces that may end in the middle of a
+   line. Then the rest of that line is not shown: it could be of the key. */
+static void show(struct raia_ear *ear, curl_infotype type, const char *data,
+                 size_t size) {
+  static const char marks[] = {'*', '<', '>'}; /* note, header in, out */
+  while (size > 0) {
+    const char *end = memchr(data, '\n', size);
+    size_t line = end == NULL ? size : (size_t)(end - data) + 1;
+    bool whole =
+        type != CURLINFO_HEADER_OUT || (!ear->cut_line && end != NULL);
+    if (whole)
+      raia_log_line(marks[type], data, line, ear->listener->key);
+    if (type == CURLINFO_HEADER_OUT)
+      ear->cut_line = end == NULL;
+    data += line;
+    size -= line;
+  }
+}
+
+static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
+                    void *owner) {
+  struct raia_ear *ear = owner;
+  (void)easy;
+  if (ear->watched && type == CURLINFO_HEADER_IN)
+    unfold(ear, data, size);
+  if (ear->watched && type == CURLINFO_TEXT)
+    hear(ear, data, size);
+  if (ear->listener->verbose && type <= CURLINFO_HEADER_OUT)
+    show(ear, type, data, size);
+  return 0;
+}
+
+/* ---- when it is listened to ---- */
+
+CURLcode raia_ear_put(struct raia_ear *ear, struct raia_listener *listener,
+                      CURL *easy) {
+  ear->listener = listener;
+  ear->easy = easy;
+  CURLcode code =
+      curl_easy_setopt(easy, CURLOPT_VERBOSE, (long)listener->verbose);
+  code = code ? code : curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
+  return code ? code : curl_easy_setopt(easy, CURLOPT_DEBUGDATA, ear);
+}
+
+static void set_watched(struct raia_ear *ear, bool on) {
+  if (ear->watched != on)
+    curl_easy_setopt(ear->easy, CURLOPT_VERBOSE,
+                     (long)(on || ear->listener->verbose));
+  ear->watched = on;
+}
+
+void raia_ear_watch(struct raia_ear *ear, bool on) {
+  set_watched(ear, on && ear->listener->fold_bug);
+}
+
+void raia_ear_listen(struct raia_ear *ear, int port, bool kept,
+                     bool multiplexes) {
+  struct raia_goaway *goaways = ear->listener->goaways;
+  ear->port = port;
+  ear->stream = 0;
+  ear->moving = false;
+  for (int i = 0; i < RAIA_GOAWAYS && !kept; i++)
+    if (goaways[i].port == port)
+      goaways[i].port = 0; /* of an earlier connection */
+  set_watched(ear, ear->listener->http2 && (!kept || multiplexes));
+}
+
+bool raia_ear_heard_refusal(const struct raia_ear *ear) {
+  const struct raia_goaway *goaways = ear->listener->goaways;
+  if (ear->port == 0 || ear->stream == 0)
+    return false;
+  for (int i = 0; i < RAIA_GOAWAYS; i++)
+    if (goaways[i].port == ear->port && ear->stream > goaways[i].last)
+      return true;
+  return false;
+}
