@@ -138,6 +138,7 @@ return {
   },
   {
     name = "idle", title = "While nothing happens, a second",
+    note = "Of two runs that differ by some seconds of silence: what is below zero is noise.",
     fields = { entrant = "raia", gives = "one", steady = true, at = "delay/d0" },
     lines = {
       with(each(4, 1), { label = "asleep, nothing in flight", scenario = "sleep" }),
@@ -200,7 +201,7 @@ return {
   },
   {
     name = "growth_flight", title = "CPU of a call, with ever more in flight", rounds = 3,
-    note = "Of 10,000 calls on connections that are there; raia spreads them over several handles.",
+    note = "Of 10,000 calls on connections that are there. raia has them in several multi handles.",
     fields = { scenario = "flight", at = "delay/d0", metric = "cpu", unit = "µs", against = raw,
       against_name = "raw" },
     lines = grow({ 1, 10, 100, 1000, 5000 }, "in flight", function(n)
