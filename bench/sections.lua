@@ -201,7 +201,7 @@ return {
   },
   {
     name = "growth_flight", title = "CPU of a call, with ever more in flight", rounds = 3,
-    note = "Of 10,000 calls on connections that are there. raia has them in several multi handles.",
+    note = "Of 10,000 calls on connections that are there; raia has many in several handles.",
     fields = { scenario = "flight", at = "delay/d0", metric = "cpu", unit = "µs", against = raw,
       against_name = "raw" },
     lines = grow({ 1, 10, 100, 1000, 5000 }, "in flight", function(n)

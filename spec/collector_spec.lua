@@ -1,6 +1,7 @@
 -- Lua's garbage collector rests while a large reply is read, and is as it was before and after.
 local raia = require "raia"
 local servers = require "spec.support.server"
+local support = require "spec.support.run"
 
 -- A history of 2,000 messages; /half is cut in its middle, /none is no JSON.
 local script = [[
@@ -49,50 +50,43 @@ describe("a large reply", function()
     end)
   end
 
-  -- A table whose first element is garbage already.
-  local function new_garbage()
-    return setmetatable({ {} }, { __mode = "v" })
-  end
-
-  -- Calls fn with a collector that begins a cycle when what is in use has doubled.
-  local function with_incremental(speed, fn)
-    local mode = collectgarbage("incremental", 200, speed)
-    collectgarbage()
-    local good, err = pcall(fn)
-    collectgarbage(mode)
-    assert(good, err)
+  -- What a program prints that has nothing else in use. In it, read() gives a history; weak(x)
+  -- is a table whose first element nobody holds; the collector begins when what is in use doubles.
+  local function output_of(program, speed)
+    local head = [[
+      local client = require "raia".client { secret_key = "k", base_url = "%s" }
+      local function read() return assert(client:conversation("c"):messages()) end
+      local function weak(value) return setmetatable({ value }, { __mode = "v" }) end
+      collectgarbage("incremental", 200, %d)
+      collectgarbage()
+    ]]
+    return (support.run("lua5.4 -", nil, head:format(server.base_url, speed) .. program))
   end
 
   it("has what the last one left collected before it is read", function()
-    with_incremental(100, function()
-      local last = setmetatable({ read() }, { __mode = "v" })
-      assert.equal(2000, #last[1])
-      assert.equal(2000, #read())
-      assert.is_nil(last[1])
-    end)
+    assert.equal("2000 2000 nil\n", output_of([[
+      local last = weak(read())
+      local count = #last[1]
+      print(count .. " " .. #read() .. " " .. tostring(last[1]))]], 100))
   end)
 
   it("has no cycle of the collector follow at once: its text is still there", function()
-    with_incremental(1000, function()
+    assert.equal("2000 true\n", output_of([[
       local messages = read()
       for _ = 1, 5000 do local _ = {} end
       local in_use = collectgarbage "count"
       collectgarbage()
-      assert.is_true(in_use - collectgarbage "count" > 600)
-      for _, message in ipairs(messages) do assert.equal(300, #message.message) end
-    end)
+      print(#messages .. " " .. tostring(in_use - collectgarbage "count" > 600))]], 1000))
   end)
 
   it("does not have a program collected that has much else in use", function()
-    with_incremental(100, function()
+    assert.equal("62000 table\n", output_of([[
       local much = {}
       for i = 1, 60000 do much[i] = { i } end
       collectgarbage()
-      local garbage = new_garbage()
+      local garbage = weak {}
       local messages = read()
-      assert.is_table(garbage[1])
-      assert.equal(62000, #much + #messages)
-    end)
+      print(#much + #messages .. " " .. type(garbage[1]))]], 100))
   end)
 
   it("can be read where the collector is at work, in a finalizer", function()

@@ -102,8 +102,10 @@ static size_t on_header(char *line, size_t size, size_t n, void *handle) {
    with a lower stream): on a new connection, that may be sent again. */
 static bool would_repeat(const struct raia_transfer *t) {
   long bytes = 0;
+  if (!t->begun)
+    return false;
   curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &bytes);
-  if (!t->begun || bytes <= t->bytes_before ||
+  if (bytes <= t->bytes_before ||
       raia_ear_heard_refusal(&t->handle->ear))
     return false;
   return t->header_bytes > 0 ||
