@@ -123,7 +123,7 @@ $(LAZY): $(BUILD)/lazy.o
 
 $(BUILD)/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FLAGS) $(DIRECTLY) -fPIC -MMD -c -o $@ $<
+	$(CC) $(CFLAGS) $(FLAGS) $(DIRECTLY) -fPIC -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d) $(BUILD)/lazy.d
 .PHONY: all help demo test check install uninstall clean

@@ -7,8 +7,12 @@
 
 /* From so many bytes on, a buffer's memory is pages of its own: they go back
    to the system at once, and leave no hole in the heap. That saves a program
-   that reads one long history after the other a fifth of its memory. */
+   that reads one long history after the other a sixth of its memory. */
 enum { LARGE = 256 * 1024 };
+
+#ifndef MAP_POPULATE /* has all pages there at once: faster than one by one */
+#define MAP_POPULATE 0
+#endif
 
 enum { LITTLE = 4 * 1024 }; /* bytes that may stay for the next reply */
 
@@ -26,7 +30,7 @@ static void release(struct raia_buffer *b) {
 
 static char *map(size_t capacity) {
   void *pages = mmap(NULL, capacity, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   return pages == MAP_FAILED ? NULL : pages;
 }
 
