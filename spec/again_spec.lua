@@ -1,16 +1,19 @@
--- What is used again by the next call carries nothing over: requests, paths, buffers, connections.
+-- One call has nothing of another's: on one client, from on_event, in loops, on many connections.
 local raia = require "raia"
 local servers = require "spec.support.server"
 local support = require "spec.support.run"
 
--- Answers with the request's path and body; /big with ten thousand letters; a conversation that is
--- read gets the id "new".
+-- Answers with the request's path and body; /big with ten thousand letters; /later is told to come
+-- again, once; a conversation that is read gets the id "new".
 local script = [[
 local connection = ...
 local request = connection:request()
 while request do
   if request.path == "/big" then
     connection:reply(200, { text = ("x"):rep(10000) })
+  elseif request.path == "/later" and not told then
+    told = true
+    connection:reply(429, {}, { ["Retry-After"] = "0" })
   elseif request.path == "/refused" then
     connection:reply(422, { status = 422, message = "no" })
   elseif request.method == "GET" and request.path:match "conversations/[^/]+$" then
@@ -86,6 +89,81 @@ describe("on one client", function()
       assert.equal(4, calls)
       listener:close()
     end)
+
+  it("what on_event raises is not raised by the next call of the task that has gone on meanwhile",
+    function()
+      local second = false
+      local listener = raia.client { base_url = server.base_url, secret_key = "k",
+        on_event = function(event)
+          if event.status ~= 429 then return end
+          while not second do raia.step(0.01) end
+          error("on purpose", 0)
+        end }
+      raia.run(function()
+        assert.equal("/later", assert(listener:request("GET", "/later")).message)
+        second = true
+        assert.equal("/second", assert(listener:request("POST", "/second")).message)
+      end)
+      listener:close()
+    end)
+
+  it("calls go on in a loop that resumes a coroutine at once", function()
+    local co, paths = nil, {}
+    raia.use {
+      watch = function() end,
+      current = function() return coroutine.running() == co and co or nil end,
+      suspend = function() coroutine.yield() end,
+      resume = function() assert(coroutine.resume(co)) end,
+    }
+    finally(function() raia.use(nil) end)
+    co = coroutine.create(function()
+      for i = 1, 3 do paths[i] = assert(client:request("GET", "/" .. i)).message end
+    end)
+    assert(coroutine.resume(co))
+    for _ = 1, 50 do
+      if coroutine.status(co) ~= "dead" then raia.step(0.1) end
+    end
+    assert.same({ "/1", "/2", "/3" }, paths)
+  end)
+
+  it("calls of finalizers, of whatever is collected with it, end well", function()
+    local output, status = support.run("lua5.4 -", { URL = server.base_url,
+      MALLOC_PERTURB_ = "165" }, [[
+        local raia = require "raia"
+        local function connect()
+          return raia.client { base_url = os.getenv "URL", secret_key = "k" }
+        end
+        local finalizers = 0
+        for i = 1, 20 do
+          local client = connect()
+          local any = setmetatable({}, { __gc = function()
+            finalizers = finalizers + 1
+            client:request("GET", "/without", nil, { wait = false })
+          end })
+          assert(client:request("GET", "/first"))
+        end
+        for i = 1, 3 do collectgarbage() end
+        assert(connect():request("GET", "/after"))
+        print(finalizers)
+      ]])
+    assert.equal("20\n", output)
+    assert.equal(0, status)
+  end)
+
+  it("headers of calls that come after its end are not kept", function()
+    local function memory()
+      local statm <close> = io.open "/proc/self/statm"
+      return statm and select(2, statm:read("n", "n")) * 4096 or 0
+    end
+    local value = ("x"):rep(4000)
+    client:close()
+    local before = memory()
+    for _ = 1, 5000 do
+      assert(not client:request("GET", "/", nil, { headers = { ["X-A"] = value } }))
+    end
+    -- A sanitizer keeps what is freed for a while, and sees a leak by itself.
+    assert.is_true(memory() - before < 10000000 or os.getenv "LD_PRELOAD" ~= nil)
+  end)
 
   it("nothing of a call that is over is kept", function()
     local function ask()

@@ -42,6 +42,10 @@ local moments = {
     end)
     raia.step(0.01)
     finalized = setmetatable({}, { __gc = function() pcall(post, client, "/finalizer") end })]],
+  ["a finalizer that calls between those of a request and its client"] = [[
+    local client = connect()
+    finalized = setmetatable({}, { __gc = function() assert(post(client, "/finalizer")) end })
+    post(client, "/1")]],
   ["a coroutine collected that had made the client"] = [[
     local request
     do

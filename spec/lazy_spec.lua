@@ -129,14 +129,33 @@ describe("raia", function()
     ]])
   end)
 
-  it("works on where a host that has read it all takes require away", function()
+  it("works on whatever becomes of require, the paths, the directory and its files", function()
     prints("1 2 done", [[
+      local copy = io.popen "mktemp -d":read()
+      assert(os.execute("cp -r lua/raia " .. copy))
+      local chdir = require "luv".chdir
+      assert(chdir(copy))
+      package.path = "./?.lua;./?/init.lua"
       local raia = require "raia"
-      local _, _ = require "raia.many", require "raia.progress"
+      assert(os.execute("rm -r " .. copy .. "/raia"))
+      assert(chdir "/")
+      os.remove(copy)
+      package.path, package.cpath = "", ""
       require, package, io.open = nil, nil, nil
       local list = raia.map({ 1, 2 }, function(i) return i end)
       raia.progress("quietly", { quiet = true })(1, 1)
       print(list[1] .. " " .. list[2] .. " " .. raia.spawn(function() return "done" end):join())
+    ]])
+  end)
+
+  it("is taken from package.preload where it is there", function()
+    prints("preloaded", [[
+      for _, name in ipairs { "task", "many", "progress" } do
+        package.preload["raia." .. name] = function()
+          return { run = function() return "preloaded" end }
+        end
+      end
+      print(require "raia".run())
     ]])
   end)
 

@@ -14,8 +14,6 @@ enum { LARGE = 256 * 1024 };
 #define MAP_POPULATE 0
 #endif
 
-enum { LITTLE = 4 * 1024 }; /* bytes that may stay for the next reply */
-
 void raia_buffer_init(struct raia_buffer *b, size_t limit) {
   memset(b, 0, sizeof *b);
   b->limit = limit;
@@ -98,10 +96,4 @@ void raia_buffer_shrink(struct raia_buffer *b, size_t n) {
 void raia_buffer_free(struct raia_buffer *b) {
   release(b);
   raia_buffer_init(b, b->limit);
-}
-
-void raia_buffer_clear(struct raia_buffer *b) {
-  if (b->capacity > LITTLE)
-    raia_buffer_free(b);
-  b->length = 0;
 }

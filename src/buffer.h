@@ -24,9 +24,6 @@ enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
 /* Keeps only the first n bytes, if there are more. */
 void raia_buffer_shrink(struct raia_buffer *b, size_t n);
 
-/* Empties it. It keeps its memory when that is little. */
-void raia_buffer_clear(struct raia_buffer *b);
-
 /* Frees the memory and keeps the limit: the buffer can be filled again. */
 void raia_buffer_free(struct raia_buffer *b);
 

@@ -102,14 +102,12 @@ static void open_origin(lua_State *L, struct raia_client *client,
 
 /* Puts a client's user value together: argument 1 are its options. */
 static void set_user_value(lua_State *L, struct raia_client *client) {
-  lua_createtable(L, 3, 0); /* client, values */
+  lua_createtable(L, 2, 0); /* client, values */
   lua_newuserdatauv(L, 0, 1);
   lua_pushvalue(L, -3);
   lua_setiuservalue(L, -2, 1);
   luaL_setmetatable(L, RAIA_CONVERSATIONS);
   lua_rawseti(L, -2, RAIA_CLIENT_CONVERSATIONS);
-  lua_pushboolean(L, 0);
-  lua_rawseti(L, -2, RAIA_CLIENT_SPARE);
   if (lua_istable(L, 1)) {
     client->on_event = raia_options_field(L, 1, "on_event") == LUA_TFUNCTION;
     lua_rawseti(L, -2, RAIA_CLIENT_ON_EVENT);

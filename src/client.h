@@ -11,11 +11,7 @@
 #define RAIA_CONVERSATIONS "raia.conversations" /* client.conversations */
 
 /* In the user value, a table, of a client. */
-enum {
-  RAIA_CLIENT_CONVERSATIONS = 1,
-  RAIA_CLIENT_ON_EVENT,
-  RAIA_CLIENT_SPARE /* a request to be used again, or false */
-};
+enum { RAIA_CLIENT_CONVERSATIONS = 1, RAIA_CLIENT_ON_EVENT };
 
 struct raia_client {
   struct raia_origin *origin; /* NULL: closed */

@@ -12,51 +12,14 @@
 
 static const double default_timeout = 60; /* seconds, of an attempt */
 
-/* Pushes an empty request of the client at `client`: the one that it has to
-   spare, or a new one. */
-static struct raia_request *take(lua_State *L, int client) {
-  lua_getiuservalue(L, client, 1);
-  if (lua_rawgeti(L, -1, RAIA_CLIENT_SPARE) == LUA_TUSERDATA) {
-    lua_pushboolean(L, 0);
-    lua_rawseti(L, -3, RAIA_CLIENT_SPARE);
-    lua_remove(L, -2);
-    return lua_touserdata(L, -1);
-  }
-  lua_pop(L, 2);
+struct raia_request *raia_request_new(lua_State *L, int client,
+                                      const struct raia_operation *operation) {
+  struct raia_client *c = lua_touserdata(L, client);
+  client = lua_absindex(L, client);
   struct raia_request *r =
       lua_newuserdatauv(L, sizeof *r, RAIA_REQUEST_VALUES);
   memset(r, 0, sizeof *r);
   luaL_setmetatable(L, RAIA_REQUEST);
-  lua_pushvalue(L, client);
-  lua_setiuservalue(L, -2, RAIA_REQUEST_CLIENT);
-  return r;
-}
-
-/* Empties the request at `index`, which is done and which nobody else has
-   seen, and gives it back to its client: to be used again saves the making and
-   the collecting, 2,600 instructions a call. */
-static void give_back(lua_State *L, int index) {
-  struct raia_request *r = lua_touserdata(L, index);
-  raia_pool_forget(&r->transfer);
-  raia_ring_out(&r->of_client);
-  struct raia_buffer reply = r->transfer.reply;
-  memset(r, 0, sizeof *r);
-  r->transfer.reply = reply;
-  for (int i = RAIA_REQUEST_CLIENT + 1; i <= RAIA_REQUEST_VALUES; i++) {
-    lua_pushnil(L);
-    lua_setiuservalue(L, index, i);
-  }
-  lua_getiuservalue(L, index, RAIA_REQUEST_CLIENT);
-  lua_getiuservalue(L, -1, 1);
-  lua_pushvalue(L, index);
-  lua_rawseti(L, -2, RAIA_CLIENT_SPARE);
-  lua_pop(L, 2);
-}
-
-struct raia_request *raia_request_new(lua_State *L, int client,
-                                      const struct raia_operation *operation) {
-  struct raia_client *c = lua_touserdata(L, client);
-  struct raia_request *r = take(L, client);
   r->operation = operation;
   r->client = c;
   r->transfer.origin = c->origin;
@@ -67,7 +30,9 @@ struct raia_request *raia_request_new(lua_State *L, int client,
                         : operation->timeout > 0 ? operation->timeout
                                                  : default_timeout;
   r->transfer.max_retries = (int)c->max_retries;
-  r->transfer.reply.limit = (size_t)c->max_response_bytes;
+  raia_buffer_init(&r->transfer.reply, (size_t)c->max_response_bytes);
+  lua_pushvalue(L, client);
+  lua_setiuservalue(L, -2, RAIA_REQUEST_CLIENT);
   return r;
 }
 
@@ -122,11 +87,9 @@ int raia_request_results(lua_State *L, int index) {
     return n;
   }
   int n = raia_reply_push(L, index);
-  raia_buffer_clear(&r->transfer.reply);
+  raia_buffer_free(&r->transfer.reply);
   if (r->held)
     keep_results(L, index, n);
-  else
-    give_back(L, index);
   return n;
 }
 

@@ -273,7 +273,7 @@ static struct raia_handle *take_handle(const struct raia_transfer *t) {
 }
 
 bool raia_transfer_begin(struct raia_transfer *t) {
-  raia_buffer_clear(&t->reply);
+  raia_buffer_free(&t->reply);
   memset(&t->outcome, 0, sizeof t->outcome);
   t->outcome.retry_after = -1;
   t->outcome.idempotent = is_idempotent(t->method);

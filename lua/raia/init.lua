@@ -4,8 +4,26 @@ pcall(require, "raia.lazy") -- raia.core is opened sooner by it, but works witho
 local core = require "raia.core"
 local require = require
 
--- A function of a module that is read when it is first needed: for one call, none of them is. A
--- host that takes `require` away afterwards reads raia.many and raia.progress before.
+-- What the files of raia see: all there is, and `require` though a host may take it away.
+local environment = setmetatable({ require = require }, { __index = _G })
+
+-- Has one of them read now, wherever the program goes from here, and compiled when it is first
+-- needed: for one call, none of them is.
+local function read(module)
+  local search = package.searchpath
+  local path = search and not package.preload[module] and search(module, package.path)
+  local file <close> = path and io.open(path, "rb") or nil
+  local text = file and file:read "a"
+  if not text then return require(module) end
+  package.preload[module] = function(...)
+    return assert(load(text, "@" .. path, "bt", environment))(...)
+  end
+end
+
+read "raia.task"
+read "raia.many"
+read "raia.progress"
+
 local function later(module, name)
   return function(...) return require(module)[name](...) end
 end
