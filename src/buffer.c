@@ -10,7 +10,8 @@
    that reads one long history after the other a sixth of its memory. */
 enum { LARGE = 256 * 1024 };
 
-#ifndef MAP_POPULATE /* has all pages there at once: faster than one by one */
+#ifndef MAP_POPULATE /* has all pages there at once: faster than one by one   \
+                      */
 #define MAP_POPULATE 0
 #endif
 

@@ -98,9 +98,8 @@ void raia_wait_begin(lua_State *L, struct raia_wait *wait, double seconds) {
 }
 
 bool raia_wait_step(lua_State *L, struct raia_wait *wait) {
-  double left = wait->until == HUGE_VAL
-                    ? HUGE_VAL
-                    : fmax(wait->until - raia_now(), 0);
+  double left =
+      wait->until == HUGE_VAL ? HUGE_VAL : fmax(wait->until - raia_now(), 0);
   bool broken = !raia_pool_step(wait->pool, left, hooked, wait);
   double now = raia_now();
   if (!broken && now - wait->checked < RAIA_PATIENCE)

@@ -105,8 +105,7 @@ static bool would_repeat(const struct raia_transfer *t) {
   if (!t->begun)
     return false;
   curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &bytes);
-  if (bytes <= t->bytes_before ||
-      raia_ear_heard_refusal(&t->handle->ear))
+  if (bytes <= t->bytes_before || raia_ear_heard_refusal(&t->handle->ear))
     return false;
   return t->header_bytes > 0 ||
          (!t->outcome.idempotent && (t->kept || t->handle->detail[0] != '\0'));
