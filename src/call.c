@@ -7,6 +7,7 @@
 #include "path.h"
 #include "request.h"
 #include "scheduler.h"
+#include "self.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -165,13 +166,13 @@ static void push_own_path(lua_State *L,
 static void push_client_and_path(lua_State *L,
                                  const struct raia_operation *operation) {
   if (operation->owner == RAIA_ON_CONVERSATIONS) {
-    luaL_checkudata(L, 1, RAIA_CONVERSATIONS);
+    raia_self(L, 2, RAIA_CONVERSATIONS);
     lua_getiuservalue(L, 1, 1);
     if (operation->takes == RAIA_TAKES_ID)
       raia_conversation_check_id(L, 2);
     push_path(L, operation, 2);
   } else {
-    luaL_checkudata(L, 1, RAIA_CONVERSATION);
+    raia_self(L, 2, RAIA_CONVERSATION);
     lua_getiuservalue(L, 1, 1);
     push_own_path(L, operation);
     lua_rawgeti(L, -2, RAIA_CONVERSATION_CLIENT);
@@ -179,7 +180,8 @@ static void push_client_and_path(lua_State *L,
   }
 }
 
-/* A method of the API; its upvalue is the operation's row. */
+/* A method of the API; its upvalues are the operation's row and the metatable
+   of its object. */
 static int call_operation(lua_State *L) {
   const struct raia_operation *operation =
       lua_touserdata(L, lua_upvalueindex(1));
@@ -293,7 +295,8 @@ void raia_call_register(lua_State *L, enum raia_owner owner) {
   for (const struct raia_operation *row = raia_operations; row->name; row++)
     if (row->owner == owner) {
       lua_pushlightuserdata(L, (void *)row);
-      lua_pushcclosure(L, call_operation, 1);
+      lua_pushvalue(L, -3); /* metatable, functions, row, metatable */
+      lua_pushcclosure(L, call_operation, 2);
       lua_setfield(L, -2, row->name);
     }
 }

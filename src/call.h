@@ -6,7 +6,8 @@
 
 #include <lua.h>
 
-/* Sets a function for each operation of `owner` in the table at the top. */
+/* Sets a function for each operation of `owner` in the table at the top; below
+   it is the metatable of what they are methods of. */
 void raia_call_register(lua_State *L, enum raia_owner owner);
 
 /* client:request(method, path, parts, options) */

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "json.h"
 #include "path.h"
+#include "self.h"
 
 #include <lauxlib.h>
 
@@ -49,16 +50,16 @@ int raia_conversation_of_id(lua_State *L) {
 
 /* Pushes the fields of the conversation that is argument 1. */
 static void push_fields(lua_State *L) {
-  luaL_checkudata(L, 1, RAIA_CONVERSATION);
   lua_getiuservalue(L, 1, 1);
   lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
 }
 
-/* Its upvalue is the table of methods. */
+/* Metamethods; their upvalues are the metatable and the table of methods. */
+
 static int conversation_index(lua_State *L) {
-  luaL_checkudata(L, 1, RAIA_CONVERSATION);
+  raia_self(L, 1, RAIA_CONVERSATION);
   lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
     return 1;
   push_fields(L);
   lua_pushvalue(L, 2);
@@ -70,6 +71,7 @@ static int conversation_index(lua_State *L) {
 
 static int conversation_tostring(lua_State *L) {
   size_t length;
+  raia_self(L, 1, RAIA_CONVERSATION);
   push_fields(L);
   lua_getfield(L, -1, "id");
   const char *id = lua_tolstring(L, -1, &length);
@@ -79,12 +81,13 @@ static int conversation_tostring(lua_State *L) {
 }
 
 void raia_conversation_open(lua_State *L) {
+  static const luaL_Reg metamethods[] = {{"__index", conversation_index},
+                                         {"__tostring", conversation_tostring},
+                                         {0, 0}};
   luaL_newmetatable(L, RAIA_CONVERSATION);
-  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_newtable(L); /* metatable, metatable, methods */
   raia_call_register(L, RAIA_ON_CONVERSATION);
-  lua_pushcclosure(L, conversation_index, 1);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, conversation_tostring);
-  lua_setfield(L, -2, "__tostring");
+  luaL_setfuncs(L, metamethods, 2);
   lua_pop(L, 1);
 }

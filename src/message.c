@@ -2,6 +2,7 @@
 #include "message.h"
 
 #include "json.h"
+#include "self.h"
 
 #include <lauxlib.h>
 
@@ -15,9 +16,10 @@ void raia_message_new(lua_State *L, int metatable) {
   lua_setmetatable(L, -2);
 }
 
-/* Pushes a field that is known to be neither absent nor null, or nil. */
+/* Metamethods; their upvalue is the metatable. */
+
 static int message_index(lua_State *L) {
-  luaL_checkudata(L, 1, RAIA_MESSAGE);
+  raia_self(L, 1, RAIA_MESSAGE);
   lua_getiuservalue(L, 1, 1);
   lua_pushvalue(L, 2);
   lua_rawget(L, -2);
@@ -27,7 +29,7 @@ static int message_index(lua_State *L) {
 }
 
 static int message_tostring(lua_State *L) {
-  luaL_checkudata(L, 1, RAIA_MESSAGE);
+  raia_self(L, 1, RAIA_MESSAGE);
   lua_getiuservalue(L, 1, 1);
   lua_pushliteral(L, "message");
   lua_rawget(L, -2);
@@ -40,6 +42,7 @@ void raia_message_open(lua_State *L) {
   static const luaL_Reg metamethods[] = {
       {"__index", message_index}, {"__tostring", message_tostring}, {0, 0}};
   luaL_newmetatable(L, RAIA_MESSAGE);
-  luaL_setfuncs(L, metamethods, 0);
+  lua_pushvalue(L, -1);
+  luaL_setfuncs(L, metamethods, 1);
   lua_pop(L, 1);
 }

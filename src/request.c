@@ -5,6 +5,7 @@
 #include "news.h"
 #include "reply.h"
 #include "scheduler.h"
+#include "self.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -140,36 +141,36 @@ int raia_request_wait(lua_State *L, int index, double seconds) {
   return waited(L, LUA_OK, index);
 }
 
-/* ---- methods ---- */
+/* ---- methods; their upvalue is the metatable ---- */
 
 static int request_done(lua_State *L) {
-  struct raia_transfer *t = luaL_checkudata(L, 1, RAIA_REQUEST);
+  struct raia_transfer *t = raia_self(L, 1, RAIA_REQUEST);
   block(L, t, 0);
   lua_pushboolean(L, t->state == RAIA_DONE);
   return 1;
 }
 
 static int request_wait(lua_State *L) {
-  luaL_checkudata(L, 1, RAIA_REQUEST);
+  raia_self(L, 1, RAIA_REQUEST);
   double seconds = luaL_optnumber(L, 2, HUGE_VAL);
   luaL_argcheck(L, seconds >= 0, 2, "seconds to wait, not negative");
   return raia_request_wait(L, 1, seconds);
 }
 
 static int request_result(lua_State *L) {
-  luaL_checkudata(L, 1, RAIA_REQUEST);
+  raia_self(L, 1, RAIA_REQUEST);
   return raia_request_wait(L, 1, 0);
 }
 
 static int request_cancel(lua_State *L) {
-  struct raia_transfer *t = luaL_checkudata(L, 1, RAIA_REQUEST);
+  struct raia_transfer *t = raia_self(L, 1, RAIA_REQUEST);
   lua_pushboolean(L, t->state != RAIA_DONE);
   raia_pool_stop(t, RAIA_CANCELLED);
   return 1;
 }
 
 static int request_tostring(lua_State *L) {
-  struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
+  struct raia_request *r = raia_self(L, 1, RAIA_REQUEST);
   lua_pushfstring(L, RAIA_REQUEST " %s %s (%s)", r->transfer.method,
                   r->transfer.path,
                   r->transfer.state == RAIA_DONE ? "done" : "under way");
@@ -177,7 +178,7 @@ static int request_tostring(lua_State *L) {
 }
 
 static int request_gc(lua_State *L) {
-  struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
+  struct raia_request *r = raia_self(L, 1, RAIA_REQUEST);
   raia_pool_forget(&r->transfer);
   raia_ring_out(&r->of_client);
   raia_transfer_release(&r->transfer);
@@ -194,8 +195,11 @@ void raia_request_open(lua_State *L) {
   static const luaL_Reg metamethods[] = {
       {"__tostring", request_tostring}, {"__gc", request_gc}, {0, 0}};
   luaL_newmetatable(L, RAIA_REQUEST);
-  luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
+  lua_pushvalue(L, -1);
+  luaL_setfuncs(L, metamethods, 1);
+  luaL_newlibtable(L, methods);
+  lua_pushvalue(L, -2);
+  luaL_setfuncs(L, methods, 1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }
