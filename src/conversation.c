@@ -54,12 +54,12 @@ static void push_fields(lua_State *L) {
   lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
 }
 
-/* Metamethods; their upvalues are the metatable and the table of methods. */
+/* Metamethods; their upvalues are the table of methods and the metatable. */
 
 static int conversation_index(lua_State *L) {
-  raia_self(L, 1, RAIA_CONVERSATION);
+  raia_self(L, 2, RAIA_CONVERSATION);
   lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
     return 1;
   push_fields(L);
   lua_pushvalue(L, 2);
@@ -71,7 +71,7 @@ static int conversation_index(lua_State *L) {
 
 static int conversation_tostring(lua_State *L) {
   size_t length;
-  raia_self(L, 1, RAIA_CONVERSATION);
+  raia_self(L, 2, RAIA_CONVERSATION);
   push_fields(L);
   lua_getfield(L, -1, "id");
   const char *id = lua_tolstring(L, -1, &length);
@@ -85,9 +85,9 @@ void raia_conversation_open(lua_State *L) {
                                          {"__tostring", conversation_tostring},
                                          {0, 0}};
   luaL_newmetatable(L, RAIA_CONVERSATION);
-  lua_pushvalue(L, -1);
-  lua_newtable(L); /* metatable, metatable, methods */
+  lua_newtable(L);
   raia_call_register(L, RAIA_ON_CONVERSATION);
+  lua_pushvalue(L, -2); /* metatable, methods, metatable */
   luaL_setfuncs(L, metamethods, 2);
   lua_pop(L, 1);
 }

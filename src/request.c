@@ -40,6 +40,7 @@ struct raia_request *raia_request_new(lua_State *L, int client,
 void raia_request_start(lua_State *L, int index) {
   struct raia_request *r = lua_touserdata(L, index);
   if (r->client->origin == NULL) {
+    raia_transfer_release(&r->transfer); /* its headers */
     r->transfer.state = RAIA_DONE;
     r->transfer.outcome.kind = RAIA_CLOSED;
     return;
