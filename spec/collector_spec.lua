@@ -52,31 +52,22 @@ describe("a large reply", function()
 
   -- What a program prints that has nothing else in use. In it, read() gives a history; weak(x)
   -- is a table whose first element nobody holds; the collector begins when what is in use doubles.
-  local function output_of(program, speed)
+  local function output_of(program)
     local head = [[
       local client = require "raia".client { secret_key = "k", base_url = "%s" }
       local function read() return assert(client:conversation("c"):messages()) end
       local function weak(value) return setmetatable({ value }, { __mode = "v" }) end
-      collectgarbage("incremental", 200, %d)
+      collectgarbage("incremental", 200, 100)
       collectgarbage()
     ]]
-    return (support.run("lua5.4 -", nil, head:format(server.base_url, speed) .. program))
+    return (support.run("lua5.4 -", nil, head:format(server.base_url) .. program))
   end
 
   it("has what the last one left collected before it is read", function()
     assert.equal("2000 2000 nil\n", output_of([[
       local last = weak(read())
       local count = #last[1]
-      print(count .. " " .. #read() .. " " .. tostring(last[1]))]], 100))
-  end)
-
-  it("has no cycle of the collector follow at once: its text is still there", function()
-    assert.equal("2000 true\n", output_of([[
-      local messages = read()
-      for _ = 1, 5000 do local _ = {} end
-      local in_use = collectgarbage "count"
-      collectgarbage()
-      print(#messages .. " " .. tostring(in_use - collectgarbage "count" > 600))]], 1000))
+      print(count .. " " .. #read() .. " " .. tostring(last[1]))]]))
   end)
 
   it("does not have a program collected that has much else in use", function()
@@ -86,7 +77,7 @@ describe("a large reply", function()
       collectgarbage()
       local garbage = weak {}
       local messages = read()
-      print(#much + #messages .. " " .. type(garbage[1]))]], 100))
+      print(#much + #messages .. " " .. type(garbage[1]))]]))
   end)
 
   it("can be read where the collector is at work, in a finalizer", function()
