@@ -197,15 +197,17 @@ static bool check_table(lua_State *L, const struct place *place, int depth) {
   bool names = false;
   luaL_checkstack(L, 8, "body nested too deep");
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+    int type = lua_type(L, -2), whole = 0;
     child.key = NULL;
-    if (lua_type(L, -2) == LUA_TSTRING) {
+    if (type == LUA_TNUMBER)
+      child.index = lua_tointegerx(L, -2, &whole);
+    if (type == LUA_TSTRING) {
       size_t length;
       child.key = lua_tolstring(L, -2, &length);
       names = true;
       if (raia_utf8_length(child.key, length) < 0)
         return wrong(L, place, "has a key that is not UTF-8");
-    } else if (lua_isinteger(L, -2) && lua_tointeger(L, -2) > 0) {
-      child.index = lua_tointeger(L, -2);
+    } else if (whole && child.index > 0) {
       elements++;
       if (child.index > greatest)
         greatest = child.index;
