@@ -8,15 +8,21 @@ local require = require
 local environment = setmetatable({ require = require }, { __index = _G })
 
 -- Has one of them read now, wherever the program goes from here, and compiled when it is first
--- needed: for one call, none of them is.
+-- needed: for one call, none of them is. In pieces, as Lua has buffers of its own for larger ones,
+-- and loses them for good where memory runs out when it makes the first.
 local function read(module)
   local search = package.searchpath
   local path = search and not package.preload[module] and search(module, package.path)
   local file <close> = path and io.open(path, "rb") or nil
-  local text = file and file:read "a"
-  if not text then return require(module) end
+  if not file then return require(module) end
+  local pieces = {}
+  for piece in file:lines(1024) do pieces[#pieces + 1] = piece end
   package.preload[module] = function(...)
-    return assert(load(text, "@" .. path, "bt", environment))(...)
+    local next_piece = 0
+    return assert(load(function()
+      next_piece = next_piece + 1
+      return pieces[next_piece]
+    end, "@" .. path, "bt", environment))(...)
   end
 end
 
