@@ -21,12 +21,24 @@ end
 
 local localhost = "DNS:localhost,IP:127.0.0.1"
 
+local month = { "-days", 30 }
+
+-- OpenSSL takes dates from 3.4 on, and refuses a lifetime that ends before it begins from 3.5 on.
+local function bygone()
+  local help = assert(io.popen("openssl x509 -help 2>&1"))
+  local dates = help:read("a"):find("-not_after", 1, true)
+  help:close()
+  if not dates then return { "-days", -1 } end
+  local function day(ago) return os.date("!%Y%m%d%H%M%SZ", os.time() - ago * 86400) end
+  return { "-not_before", day(2), "-not_after", day(1) }
+end
+
 local leaves = {
-  good = { names = localhost, days = 30, issuer = "ca" },
-  expired = { names = localhost, days = -1, issuer = "ca" },
-  other_host = { names = "DNS:other.example", days = 30, issuer = "ca" },
-  self_signed = { names = localhost, days = 30 },
-  unknown_root = { names = localhost, days = 30, issuer = "other_ca" },
+  good = { names = localhost, lifetime = month, issuer = "ca" },
+  expired = { names = localhost, lifetime = bygone(), issuer = "ca" },
+  other_host = { names = "DNS:other.example", lifetime = month, issuer = "ca" },
+  self_signed = { names = localhost, lifetime = month },
+  unknown_root = { names = localhost, lifetime = month, issuer = "other_ca" },
 }
 
 return function(directory)
@@ -81,10 +93,13 @@ return function(directory)
       "-addext", "extendedKeyUsage=serverAuth",
       "-addext", "subjectAltName=" .. leaf.names)
     local issuer = authorities[leaf.issuer]
+    local words = { "x509", "-req", "-in", request, "-out", made.cert, "-copy_extensions", "copy",
+      "-set_serial", #files }
     local signer = issuer and { "-CA", issuer.cert, "-CAkey", issuer.key } or
       { "-key", made.key }
-    openssl("x509", "-req", "-in", request, "-out", made.cert, "-copy_extensions", "copy",
-      "-days", leaf.days, "-set_serial", #files, table.unpack(signer))
+    table.move(leaf.lifetime, 1, #leaf.lifetime, #words + 1, words)
+    table.move(signer, 1, #signer, #words + 1, words)
+    openssl(table.unpack(words))
     result[name] = made
   end
   return result
