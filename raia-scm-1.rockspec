@@ -7,7 +7,7 @@ description = {
   detailed = [[
 Talks to AI agents on the raia platform: starts conversations by email, SMS, voice or API, sends
 messages and waits for the agent's answers, reads histories and deletes them. Written in C on
-libcurl and lua-cjson. A local raia for development, raia-sandbox, comes with it; it needs the
+libcurl (7.87 or later) and lua-cjson. A local raia for development, raia-sandbox, comes with it; it needs the
 rocks http and argparse.]],
   license = "MIT",
 }

@@ -2,7 +2,8 @@
 #ifndef RAIA_EAR_H
 #define RAIA_EAR_H
 
-#include <curl/curl.h>
+#include "libcurl.h"
+
 #include <stdbool.h>
 
 /* The last stream that a server looks at on a connection. */

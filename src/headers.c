@@ -1,8 +1,9 @@
 /* Lists of request headers: one name once, and wiped when they are freed. */
 #include "headers.h"
 
+#include "libcurl.h"
+
 #include <ctype.h>
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

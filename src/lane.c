@@ -52,9 +52,7 @@ bool raia_lane_open(struct raia_lane *lane, struct raia_events *events,
     /* libcurl else takes it that a connection has room for 100, and opens one
        for each request beyond them until it knows better. */
     SET(CURLMOPT_MAX_HOST_CONNECTIONS, 8L);
-#if LIBCURL_VERSION_NUM >= 0x074300
     SET(CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
-#endif
   }
 #undef SET
   return code == CURLM_OK;

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "json.h"
 #include "message.h"
+#include "process.h"
 #include "request.h"
 #include "scheduler.h"
 
@@ -29,7 +30,12 @@ static int totable(lua_State *L) {
 int luaopen_raia_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"client", raia_client_new}, {"totable", totable}, {0, 0}};
+  static const char too_old[] =
+      "raia needs libcurl 7.87 or later; this process has loaded %s";
+  const char *old = raia_process_old_libcurl();
   luaL_checkversion(L);
+  if (old != NULL)
+    return luaL_error(L, too_old, old);
   raia_json_open(L);
   raia_engine_open(L);
   raia_error_open(L);

@@ -4,9 +4,8 @@
 
 #include "ear.h"
 #include "headers.h"
+#include "libcurl.h"
 #include "origin.h"
-
-#include <curl/curl.h>
 
 struct raia_transfer;
 

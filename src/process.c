@@ -1,7 +1,8 @@
 /* What a process has once, however many Lua states are in it. */
 #include "process.h"
 
-#include <curl/curl.h>
+#include "libcurl.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 
@@ -16,6 +17,11 @@ static void init(void) {
   (void)pthread_atfork(NULL, NULL, on_fork);
   if (dladdr(&forks, &self) != 0)
     (void)dlopen(self.dli_fname, RTLD_LAZY | RTLD_NODELETE);
+}
+
+const char *raia_process_old_libcurl(void) {
+  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+  return info->version_num < RAIA_LIBCURL_LEAST ? info->version : NULL;
 }
 
 void raia_process_init(void) {

@@ -1,8 +1,9 @@
 /* When to try again: the rules, apart from what carries them out. */
 #include "retry.h"
 
+#include "libcurl.h"
+
 #include <ctype.h>
-#include <curl/curl.h>
 #include <math.h>
 #include <string.h>
 
