@@ -78,4 +78,8 @@ soak:
 	@$(MAKE) -s all
 	@$(HERE) $(LUA) spec/soak.lua $(SOAK)
 
-.PHONY: asan poll kqueue memory memory_host valgrind tsan fuzz replays soak
+# What a user of another Debian does first, in a minimal system of it.
+distro:
+	@spec/distro.sh $(SUITE)
+
+.PHONY: asan poll kqueue memory memory_host valgrind tsan fuzz replays soak distro
