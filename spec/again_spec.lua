@@ -13,7 +13,7 @@ while request do
     connection:reply(200, { text = ("x"):rep(10000) })
   elseif request.path == "/later" and not told then
     told = true
-    connection:reply(429, {}, { ["Retry-After"] = "0" })
+    connection:reply(429, {})
   elseif request.path == "/refused" then
     connection:reply(422, { status = 422, message = "no" })
   elseif request.method == "GET" and request.path:match "conversations/[^/]+$" then

@@ -135,24 +135,24 @@ describe("a failure of", function()
       local peer <close> = server.start(HOLD, { tls = made.good })
       return get(client_of(peer, { max_retries = 2 }))
     end },
-    ["kind http"] = { { kind = "http", sent = "maybe", attempts = 1, retryable = false,
+    ["kind http"] = { { kind = "http", sent = "no", attempts = 1, retryable = false,
       status = 404, body = "{}" }, function()
       local peer <close> = replying(404, "{}")
       return get(client_of(peer, { max_retries = 2 }))
     end },
     ["kind http that a further attempt may mend"] = { { kind = "http", sent = "maybe",
-      attempts = 3, retryable = true, status = 503, retry_after = 0 }, function()
-      local peer <close> = replying(503, "", { ["Retry-After"] = "0" })
-      return get(client_of(peer, { max_retries = 2 }))
+      attempts = 2, retryable = true, status = 503, retry_after = 1 }, function()
+      local peer <close> = replying(503, "", { ["Retry-After"] = "1" })
+      return get(client_of(peer, { max_retries = 1 }))
     end },
     ["kind http, of a POST that may have been carried out"] = { { kind = "http", sent = "maybe",
       attempts = 1, retryable = false, status = 503 }, function()
       local peer <close> = replying(503)
       return post(client_of(peer, { max_retries = 2 }))
     end },
-    ["kind http, of a POST that was turned away"] = { { kind = "http", attempts = 2,
+    ["kind http, of a POST that was turned away"] = { { kind = "http", sent = "no", attempts = 2,
       retryable = true, status = 429 }, function()
-      local peer <close> = replying(429, "", { ["Retry-After"] = "0" })
+      local peer <close> = replying(429)
       return post(client_of(peer, { max_retries = 1 }))
     end },
     ["kind decode"] = { { kind = "decode", sent = "maybe", attempts = 1, retryable = false,
@@ -256,6 +256,37 @@ describe("an answer of the server's that is", function()
         assert.is_truthy(message:find(case.says, 1, true), message)
       end
     end)
+  end
+
+  -- Whether the call can have been carried out, the advice (or what it is where it would do no
+  -- harm), and the statuses.
+  local advices = {
+    { "no", "it was refused: check the secret key", 401, 403 },
+    { "no", "it was refused: check what was asked for", 400, 404, 405, 413, 415, 422 },
+    { "no", "it was refused: the service wants fewer calls, try again later", 429 },
+    { "maybe", "redirects are not followed: check base_url", 301, 304, 307, 399 },
+    { "maybe", { again = "check what was asked for" }, 402, 406, 409, 410, 411, 418, 423, 451,
+      499 },
+    { "maybe", { again = "it can be tried again without harm" }, 408, 500, 501, 502, 503, 504,
+      505, 599 },
+  }
+  local HARMLESS = { GET = true, PUT = true, DELETE = true }
+  local DOUBTFUL = "it may have been carried out all the same: look before you try again"
+  for _, row in ipairs(advices) do
+    local sent, advice = row[1], row[2]
+    for i = 3, #row do
+      it(row[i] .. (" has sent %q and says what to do"):format(sent), function()
+        local peer <close> = replying(row[i])
+        for _, call in pairs(calls) do
+          local client <close> = client_of(peer)
+          local err, message = failure("http", call[3](client))
+          assert.equal(sent, err.sent)
+          local expected = type(advice) == "string" and advice
+            or HARMLESS[err.method] and advice.again or DOUBTFUL
+          assert.equal("; " .. expected, message:match "; .*")
+        end
+      end)
+    end
   end
 
   for _, status in ipairs { 400, 401, 403, 404, 422 } do

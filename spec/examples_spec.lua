@@ -90,6 +90,82 @@ describe("the example", function()
     assert.equal(2, select(2, run "delete_user.lua --yes"))
   end)
 
+  describe("journal", function()
+    local messages, journal, raia = os.tmpname(), os.tmpname(), require "raia"
+    local client, conversation
+
+    local function write(path, text)
+      local file <close> = assert(io.open(path, "w"))
+      file:write(text)
+    end
+
+    local function noted()
+      local file <close> = assert(io.open(journal))
+      return (file:read("a"):gsub("\n+", " "))
+    end
+
+    -- The texts that the conversation has of its user.
+    local function delivered()
+      local texts = {}
+      for _, message in ipairs(assert(conversation:messages())) do
+        if message.senderRole == "conversation_user" then texts[#texts + 1] = message.message end
+      end
+      return table.concat(texts, " ")
+    end
+
+    local function send(given)
+      return support.run(("lua5.4 examples/journal.lua %s %s %s"):format(messages, journal,
+        conversation.id), given or environment)
+    end
+
+    before_each(function()
+      client = raia.client { base_url = sandbox.base_url, secret_key = sandbox.secret_key }
+      conversation = assert(client.conversations:create { conversationUserId = "journal" })
+      write(messages, "one\ntwo\nthree\n")
+      write(journal, "")
+    end)
+    after_each(function() client:close() end)
+    teardown(function()
+      os.remove(messages)
+      os.remove(journal)
+    end)
+
+    it("goes on after a wrong key, and sends nothing twice", function()
+      local output, status = send { RAIA_BASE_URL = sandbox.base_url,
+        RAIA_AGENT_SECRET_KEY = "a-key-that-is-wrong" }
+      assert.equal(1, status)
+      assert.matches("^Line 1: conversation:send: HTTP 403 INVALID_CREDENTIALS; it was refused: "
+        .. "check the secret key\n$", output)
+      assert.equal(" 1 begun 1 unsent ", noted())
+      output, status = send()
+      assert.equal(0, status, output)
+      assert.equal("You said: one\nYou said: two\nYou said: three\n", output)
+      assert.equal("one two three", delivered())
+      output, status = send()
+      assert.equal("", output)
+      assert.equal(0, status)
+      assert.equal("one two three", delivered())
+    end)
+
+    it("stops at what may have been delivered, until somebody has looked", function()
+      for _ = 1, 2 do
+        write(journal, "1 done\n2 begun\n")
+        local output, status = send()
+        assert.matches("^Line 2 may have been delivered%.", output)
+        assert.equal(1, status)
+        assert.equal("", delivered())
+      end
+      write(journal, "1 done\n2 begun\n2 unsent\n3 beg") -- cut short: before it was sent
+      assert.equal(0, select(2, send()))
+      assert.equal("two three", delivered())
+      assert.equal("1 done 2 begun 2 unsent 3 beg 2 begun 2 done 3 begun 3 done ", noted())
+    end)
+
+    it("says how it is used", function()
+      assert.equal(2, select(2, run "journal.lua"))
+    end)
+  end)
+
   describe("fan_out", function()
     it("asks fifty conversations of its own, and removes them", function()
       local slow <close> = assert(start { delay = 0.3 })

@@ -203,7 +203,11 @@ end)
 describe("an HTTP error", function()
   local fault_server
   local calls = {}
-  local passing, lasting = { 500, 502, 503, 504, 408 }, { 400, 401, 403, 404, 409, 410, 422, 501 }
+  local passing = { 500, 502, 503, 504, 408 }
+  local lasting = { 400, 401, 402, 403, 404, 405, 406, 409, 410, 413, 415, 418, 422, 423, 451, 501,
+    505, 599 }
+  local refusals = { [400] = true, [401] = true, [403] = true, [404] = true, [405] = true,
+    [413] = true, [415] = true, [422] = true, [429] = true }
 
   -- All calls are under way at once, to wait for the backoff only once.
   lazy_setup(function()
@@ -228,7 +232,7 @@ describe("an HTTP error", function()
     local err = assert(outcome.err, outcome.message)
     assert.equal("http", err.kind)
     assert.equal(status, err.status)
-    assert.equal("maybe", err.sent)
+    assert.equal(refusals[status] and "no" or "maybe", err.sent)
     assert.equal(attempts, err.attempts)
     assert.equal(retryable, err.retryable)
     assert.equal(attempts, #deliveries(fault_server, method, "/" .. status))
@@ -261,6 +265,134 @@ describe("an HTTP error", function()
       end)
     end
   end
+end)
+
+-- What `sent` says where an attempt before the last one, or none, can have been acted on.
+describe("a call of several attempts", function()
+  -- Answers a path's attempts in the order of the statuses in it; 0: ends the connection.
+  local answering = [[
+    local connection = ...
+    seen = seen or {}
+    local request = connection:request()
+    while request do
+      local path = request.path
+      seen[path] = (seen[path] or 0) + 1
+      local statuses = {}
+      for status in path:gmatch "%d+" do statuses[#statuses + 1] = tonumber(status) end
+      local now = seen[path]
+      local status = statuses[now]
+      if status == 0 then return end
+      connection:reply(status, { message = "not now" }, { Connection = "close" })
+      request = connection:request()
+    end]]
+  local MAYBE_BEFORE = "; it was refused, but an earlier attempt may have been carried out"
+  local cases = { -- method, statuses, sent, how the message ends
+    { "PUT", "/0-404", "maybe", MAYBE_BEFORE },
+    { "DELETE", "/0-404", "maybe", MAYBE_BEFORE },
+    { "DELETE", "/503-404", "maybe", MAYBE_BEFORE },
+    { "PUT", "/504-429", "maybe", MAYBE_BEFORE },
+    { "DELETE", "/408-403", "maybe", MAYBE_BEFORE },
+    { "DELETE", "/429-404", "no", "; it was refused: check what was asked for" },
+    { "POST", "/429-403", "no", "; it was refused: check the secret key" },
+    { "POST", "/429-400", "no", "; it was refused: check what was asked for" },
+    { "POST", "/429-429", "no",
+      "; it was refused: the service wants fewer calls, try again later" },
+    { "POST", "/429-409", "maybe",
+      "; it may have been carried out all the same: look before you try again" },
+    { "POST", "/429-500", "maybe",
+      "; it may have been carried out all the same: look before you try again" },
+    { "PUT", "/429-409", "maybe", "; check what was asked for" },
+  }
+  local fault_server
+
+  lazy_setup(function() -- all at once, to wait for the backoff only once
+    fault_server = server.start(answering)
+    for _, case in ipairs(cases) do
+      local client = connect(fault_server.base_url, { max_retries = 1 })
+      case.call = start(client, case[1], case[2] .. "/" .. case[1])
+    end
+    for _, case in ipairs(cases) do case.call:wait(30) end
+  end)
+  lazy_teardown(function() fault_server:close() end)
+
+  for _, case in ipairs(cases) do
+    local method, path, sent, advice = table.unpack(case)
+    it(("says %q after %s%s"):format(sent, method, path:gsub("[/-]", ", ")), function()
+      local err = failure(case.call)
+      assert.equal(2, err.attempts)
+      assert.equal(sent, err.sent, err.message)
+      assert.equal(advice, err.message:sub(-#advice))
+    end)
+  end
+
+  -- A server that is gone after its first answer, and the port that nobody listens on then.
+  local function last_attempt_unsent(method, first)
+    local listener = socket.listen("127.0.0.1", 0)
+    assert(listener:listen())
+    local _, _, port = listener:localname()
+    local client <close> = connect("http://127.0.0.1:" .. port, { max_retries = 1 })
+    local call = start(client, method, "/x")
+    call:wait(0.1)
+    local stream = assert(listener:accept(5))
+    stream:setmode("b", "b")
+    local till = monotime() + 5
+    local head = ""
+    while not head:find "\r\n\r\n" and monotime() < till do
+      call:wait(0.05)
+      head = head .. (stream:xread(-4096, 0.1) or "")
+    end
+    listener:close()
+    stream:xwrite(first, "bn")
+    stream:close()
+    return failure(call)
+  end
+
+  it("says \"no\" when it was refused, and then there was no connection", function()
+    local err = last_attempt_unsent("POST", "HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n")
+    assert.equal("connection", err.kind)
+    assert.equal(2, err.attempts)
+    assert.equal("no", err.sent)
+    assert.is_true(err.retryable)
+    assert.is_nil(err.message:find("nothing was sent", 1, true), err.message)
+    assert.matches("; it was not carried out: it can be tried again$", err.message)
+  end)
+
+  it("says \"maybe\" when it was lost, and then there was no connection", function()
+    for _, method in ipairs { "PUT", "DELETE" } do
+      local err = last_attempt_unsent(method, "")
+      assert.equal("connection", err.kind)
+      assert.equal(2, err.attempts)
+      assert.equal("maybe", err.sent)
+      assert.is_nil(err.message:find("nothing was sent", 1, true), err.message)
+      assert.matches("; it can be tried again without harm$", err.message)
+    end
+  end)
+
+  it("that is ended while it waits for the next says what is so of those before", function()
+    local ends = {
+      cancelled = function(call) call:cancel() end,
+      closed = function(_, client) client:close() end,
+    }
+    for kind, stop in pairs(ends) do
+      for path, sent in pairs { ["/429"] = "no", ["/503"] = "maybe" } do
+        local client <close> = connect(fault_server.base_url, { max_retries = 1 })
+        local call = start(client, "PUT", path .. "/" .. kind)
+        local till = monotime() + 5
+        while #deliveries(fault_server, "PUT", path .. "/" .. kind) == 0 and monotime() < till do
+          call:wait(0.02)
+        end
+        call:wait(0.1)
+        stop(call, client)
+        local err = failure(call)
+        assert.equal(kind, err.kind)
+        assert.equal(1, err.attempts)
+        assert.equal(sent, err.sent, err.message)
+        local advice = sent == "no" and "; it was not carried out"
+          or "; it can be tried again without harm"
+        assert.equal(advice, err.message:sub(-#advice))
+      end
+    end
+  end)
 end)
 
 describe("the error that the service describes", function()
@@ -337,7 +469,10 @@ describe("Retry-After", function()
     { "of 1 on a POST is obeyed, too", "POST", 429, "1", retries = 1, least = 1, most = 3 },
     { "of 1 on a PATCH is obeyed, too", "PATCH", 429, "1", retries = 1, least = 1, most = 3 },
     { "of 1 with a 503 on a GET is obeyed", "GET", 503, "1", retries = 1, least = 1, most = 3 },
-    { "of 0 means at once", "GET", 429, "0", retries = 3, least = 0, most = 2 },
+    { "of 0 means the own backoff", "GET", 429, "0", retries = 2, least = 1, most = 3 },
+    { "of 0 with a 503 means the own backoff", "PUT", 503, "0", retries = 2, least = 1, most = 3 },
+    { "of 00 on a POST means the own backoff", "POST", 429, "00", retries = 2, least = 1,
+      most = 3 },
     { "that is a date is obeyed", "POST", 429, http_date, retries = 1, least = 1, most = 5 },
     { "that is a date gone by means the own backoff", "POST", 429,
       "Wed, 21 Oct 2015 07:28:00 GMT", retries = 2, least = 1, most = 3 },
@@ -445,9 +580,12 @@ describe("Retry-After", function()
     assert.is_true(err.retryable)
   end)
 
-  it("is absent from an error whose answer had none", function()
-    local client <close> = connect(fault_server.base_url)
-    assert.is_nil(failure(start_refused(client, "POST", "/none", 429)).retry_after)
+  it("is absent from an error whose answer had none, or 0", function()
+    for _, value in ipairs { false, "0", "000" } do
+      local client <close> = connect(fault_server.base_url)
+      local err = failure(start_refused(client, "POST", "/none", 429, value or nil))
+      assert.is_nil(err.retry_after)
+    end
   end)
 
   it("with a 429 holds up the other calls of the client, and no other client's", function()

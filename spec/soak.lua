@@ -17,11 +17,11 @@ local most_growth = tonumber(os.getenv "SOAK_MIB") or 2 -- MiB
 ---- The server -----------------------------------------------------------------------------
 
 -- What it does, as the path says, and how often in ten thousand calls it is asked to.
-local faults = { ok = 7999, ["500"] = 200, ["404"] = 400, reset = 200, close = 200, half = 200,
-  garbage = 200, busy = 200, slow = 400, busy_for_a_second = 1 }
+local faults = { ok = 8189, ["500"] = 200, ["404"] = 400, reset = 200, close = 200, half = 200,
+  garbage = 200, busy = 10, slow = 400, busy_for_a_second = 1 }
 
 -- /FAULT/ID. It counts which POSTs it has acted on: all that it read whole and did not refuse
--- with 429. /stats tells, /acted/ID says of one, and /drop closes all other connections.
+-- with 404 or 429. /stats tells, /acted/ID says of one, and /drop closes all other connections.
 local script = [[
 local connection = ...
 acted, busy, twice, all = acted or {}, busy or {}, twice or 0, all or {}
@@ -44,9 +44,9 @@ end
 local function act(fault, id, method)
   if fault:find "^busy" and not busy[id] then
     busy[id] = true
-    return connection:reply(429, {}, { ["Retry-After"] = fault == "busy" and 0 or 1 })
+    return connection:reply(429, {}, { ["Retry-After"] = fault ~= "busy" and 1 or nil })
   end
-  if method == "POST" then
+  if method == "POST" and fault ~= "404" then
     if acted[id] then twice = twice + 1 else total = total + 1 end
     acted[id] = true
   end

@@ -140,25 +140,48 @@ static void push_what(lua_State *L, const struct raia_transfer *t,
   lua_remove(L, -2);
 }
 
-/* Whether the call may have been carried out, and what to do. */
-static const char *advice(const struct raia_outcome *o) {
-  if (o->kind == RAIA_TLS && !o->sent)
-    return "; nothing was sent; check the certificate and ca_file";
-  if (!o->sent)
-    return raia_retryable(o) ? "; nothing was sent: it can be tried again"
-                             : "; nothing was sent";
-  if (o->kind == RAIA_HTTP && (o->status == 401 || o->status == 403))
+/* What to do about an answer that is not 2xx, or NULL. */
+static const char *advice_on_status(const struct raia_transfer *t) {
+  const struct raia_outcome *o = &t->outcome;
+  bool refused = raia_reach(o) == RAIA_REFUSED;
+  if (refused && t->reach == RAIA_TAKEN)
+    return "; it was refused, but an earlier attempt may have been carried "
+           "out";
+  if (o->status == 401 || o->status == 403)
     return "; it was refused: check the secret key";
-  if (o->kind == RAIA_HTTP && o->status == 429)
+  if (o->status == 429)
     return "; it was refused: the service wants fewer calls, try again later";
-  if (o->kind == RAIA_HTTP && o->status >= 300 && o->status < 400)
+  if (o->status >= 300 && o->status < 400)
     return "; redirects are not followed: check base_url";
-  if (o->kind == RAIA_HTTP && o->status < 500 && o->status != 408)
+  if (refused)
     return "; it was refused: check what was asked for";
-  if (o->idempotent)
-    return "; it can be tried again without harm";
-  return "; it may have been carried out all the same: look before you try "
-         "again";
+  if (o->status < 500 && o->status != 408 && o->idempotent)
+    return "; check what was asked for";
+  return NULL;
+}
+
+/* Whether the call may have been carried out, and what to do. */
+static const char *advice(const struct raia_transfer *t) {
+  const struct raia_outcome *o = &t->outcome;
+  bool again = raia_retryable(o);
+  const char *on_status = o->kind == RAIA_HTTP ? advice_on_status(t) : NULL;
+  if (on_status != NULL)
+    return on_status;
+  switch (t->reach) {
+  case RAIA_UNSENT:
+    return o->kind == RAIA_TLS
+               ? "; nothing was sent; check the certificate and ca_file"
+           : again ? "; nothing was sent: it can be tried again"
+                   : "; nothing was sent";
+  case RAIA_REFUSED:
+    return again ? "; it was not carried out: it can be tried again"
+                 : "; it was not carried out";
+  default:
+    return o->idempotent
+               ? "; it can be tried again without harm"
+               : "; it may have been carried out all the same: look before "
+                 "you try again";
+  }
 }
 
 static void push_message(lua_State *L, const struct raia_request *request,
@@ -172,7 +195,7 @@ static void push_message(lua_State *L, const struct raia_request *request,
     lua_pushfstring(L, " (%d attempts)", t->attempts);
   else
     lua_pushliteral(L, "");
-  lua_pushstring(L, advice(&t->outcome));
+  lua_pushstring(L, advice(t));
   lua_concat(L, 4);
 }
 
@@ -216,7 +239,7 @@ int raia_error_push(lua_State *L, const struct raia_request *request,
   set_string(L, "kind", raia_kind_name(o->kind));
   set_string(L, "method", t->method);
   set_string(L, "path", t->path);
-  set_string(L, "sent", o->sent ? "maybe" : "no");
+  set_string(L, "sent", t->reach == RAIA_TAKEN ? "maybe" : "no");
   set_string(L, "request_id", t->request_id);
   set_string(L, "field", failure->field);
   lua_pushinteger(L, t->attempts);

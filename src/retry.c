@@ -14,6 +14,16 @@ const char *raia_kind_name(enum raia_kind kind) {
   return names[kind];
 }
 
+enum raia_reach raia_reach(const struct raia_outcome *o) {
+  static const long refusals[] = {400, 401, 403, 404, 405, 413, 415, 422, 429};
+  if (!o->sent)
+    return RAIA_UNSENT;
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+    if (o->kind == RAIA_HTTP && o->status == refusals[i])
+      return RAIA_REFUSED;
+  return RAIA_TAKEN;
+}
+
 bool raia_retryable(const struct raia_outcome *o) {
   switch (o->kind) {
   case RAIA_CONNECTION:
@@ -55,7 +65,7 @@ double raia_retry_after(const char *value, time_t now) {
     double seconds = 0;
     for (size_t i = 0; i < digits && seconds < 1e9; i++)
       seconds = seconds * 10 + (value[i] - '0');
-    return seconds;
+    return seconds > 0 ? seconds : -1;
   }
   if (!isalpha((unsigned char)value[0])) /* a date begins with its day */
     return -1;

@@ -33,6 +33,16 @@ struct raia_outcome {
   double retry_after; /* seconds the server asked for, negative when none */
 };
 
+/* How far what was asked has come. */
+enum raia_reach {
+  RAIA_UNSENT,  /* nothing of it has left */
+  RAIA_REFUSED, /* the server has answered that it will not do it */
+  RAIA_TAKEN    /* the server can have acted on it */
+};
+
+/* How far an attempt with this outcome has come. */
+enum raia_reach raia_reach(const struct raia_outcome *o);
+
 /* True when trying again cannot deliver a message twice and may help. */
 bool raia_retryable(const struct raia_outcome *o);
 
@@ -41,8 +51,8 @@ bool raia_retryable(const struct raia_outcome *o);
 double raia_retry_wait(const struct raia_outcome *o, int attempts,
                        int max_retries, double random);
 
-/* The seconds that a Retry-After header asks for: a whole number or an HTTP
-   date to come. Negative when the value is neither. */
+/* The seconds that a Retry-After header asks for: a whole number from 1 on or
+   an HTTP date to come. Negative when the value is neither. */
 double raia_retry_after(const char *value, time_t now);
 
 #endif

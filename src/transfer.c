@@ -372,6 +372,8 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   if (t->outcome.kind != RAIA_OK)
     snprintf(t->detail, sizeof t->detail, "%.*s", (int)sizeof t->detail - 1,
              detail);
+  enum raia_reach reach = raia_reach(&t->outcome);
+  t->reach = reach > t->reach ? reach : t->reach;
 }
 
 void raia_transfer_release(struct raia_transfer *t) {

@@ -32,6 +32,7 @@ struct raia_transfer {
   /* How the last attempt, or when done the whole, came out. */
   enum raia_transfer_state state;
   struct raia_outcome outcome;
+  enum raia_reach reach; /* the farthest that any attempt has come */
   int attempts;
   double elapsed;   /* seconds the last attempt took */
   bool reused;      /* the last attempt's connection had been used before */

@@ -74,9 +74,11 @@ function raia.totable(object) end
 ---@field code? string the server's name for the error, as INVALID_CREDENTIALS
 ---@field details? table what the server says besides
 ---@field request_id? string the server's name for the request
----@field sent "no"|"maybe" whether the server can have seen the request, and so acted on it
+---@field sent "no"|"maybe" whether the server can have acted on the call, in any of its attempts:
+---"no" when none of it left, and after a refusal (400, 401, 403, 404, 405, 413, 415, 422, 429)
 ---@field retryable boolean whether trying again may help and can do no harm
----@field retry_after? number seconds that the server asks to wait; above 60 no retry is made
+---@field retry_after? number seconds that the server asks to wait, from 1 on; above 60 no retry is
+---made
 ---@field attempts integer how many were made
 ---@field method string
 ---@field path string without the query

@@ -39,7 +39,7 @@ static void feed(struct raia_transfer *t, char *piece, size_t length) {
     CHECK(begins || is_from(piece, length, "X-Request-Id", t->request_id));
   if (t->outcome.retry_after != old.outcome.retry_after)
     CHECK(begins || is_from(piece, length, "Retry-After", ""));
-  CHECK(t->outcome.retry_after == -1 || t->outcome.retry_after >= 0);
+  CHECK(t->outcome.retry_after == -1 || t->outcome.retry_after > 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

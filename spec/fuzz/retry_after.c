@@ -24,6 +24,7 @@ static void check_wait(struct bytes *b, double retry_after) {
   if (wait >= 0) {
     CHECK(attempts <= most);
     CHECK(o.idempotent || !o.sent || (o.kind == RAIA_HTTP && o.status == 429));
+    CHECK(o.idempotent || raia_reach(&o) != RAIA_TAKEN);
     CHECK(retry_after < 0 ? wait >= 0.375 && wait <= 8 : wait == retry_after);
   }
 }
@@ -52,11 +53,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   size_t length;
   char *text = take_string(&b, b.left, &length);
   double seconds = raia_retry_after(text, now);
-  CHECK(seconds == -1 || (seconds >= 0 && seconds <= 1e19));
+  CHECK(seconds == -1 || (seconds > 0 && seconds <= 1e19));
   size_t digits = strspn(text, "0123456789");
   if (digits > 0 && text[digits] == '\0') {
     double number = strtod(text, NULL);
-    CHECK(number < 1e9 ? seconds == number : seconds >= 1e9);
+    CHECK(number >= 1e9 ? seconds >= 1e9
+                        : seconds == (number > 0 ? number : -1));
   } else {
     CHECK(seconds < 0 || (isalpha((unsigned char)*text) && seconds > 0));
   }

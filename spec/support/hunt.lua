@@ -32,7 +32,7 @@ while request do
     connection:sleep(0.02)
     connection:reply(200, { path = request.path })
   else
-    connection:reply(tonumber(what) or 200, { path = request.path }, { ["Retry-After"] = "0" })
+    connection:reply(tonumber(what) or 200, { path = request.path })
   end
   request = connection:request()
 end

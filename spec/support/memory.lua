@@ -159,7 +159,7 @@ local scenarios = {
   http = {
     requests = one,
     run = function(client, text) return client:conversation("refused"):send(text) end,
-    expect = "http 401 INVALID_CREDENTIALS sent=maybe {a={1={1=1}}}: conversation:send: HTTP 401 "
+    expect = "http 401 INVALID_CREDENTIALS sent=no {a={1={1=1}}}: conversation:send: HTTP 401 "
       .. "INVALID_CREDENTIALS; it was refused: check the secret key",
   },
   invalid = {

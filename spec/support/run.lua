@@ -7,9 +7,10 @@ end
 local path = os.getenv "RAIA_SPEC_TRANSCRIPT"
 local transcript = path and assert(io.open(path, "a"))
 
--- Runs `command` by the shell with `environment` added (false: taken away) and `input` on its
--- standard input. Gives all it wrote, both streams, and its exit status.
-local function run(command, environment, input)
+-- Starts `command` by the shell with `environment` added (false: taken away) and `input` on its
+-- standard input. Gives a function that waits for its end, and gives all it wrote, both streams,
+-- and its exit status.
+local function start(command, environment, input)
   local words = { "env" }
   for name, value in pairs(environment or {}) do
     if value == false then
@@ -26,16 +27,21 @@ local function run(command, environment, input)
   file:close()
   local line = ("%s sh -c %s < %s 2>&1"):format(table.concat(words, " "), quote(command), from)
   local pipe = assert(io.popen(line, "r"))
-  local output = pipe:read("a")
-  local _, _, status = pipe:close()
-  os.remove(from)
-  if transcript then transcript:write("\n$ ", command, "\n", output):flush() end
-  return output, status
+  return function()
+    local output = pipe:read("a")
+    local _, _, status = pipe:close()
+    os.remove(from)
+    if transcript then transcript:write("\n$ ", command, "\n", output):flush() end
+    return output, status
+  end
 end
+
+-- The same, and waits for its end.
+local function run(...) return start(...)() end
 
 -- The environment in which a program finds `sandbox`.
 local function of_sandbox(sandbox)
   return { RAIA_BASE_URL = sandbox.base_url, RAIA_AGENT_SECRET_KEY = sandbox.secret_key }
 end
 
-return { run = run, quote = quote, of_sandbox = of_sandbox }
+return { run = run, start = start, quote = quote, of_sandbox = of_sandbox }
