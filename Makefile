@@ -34,6 +34,13 @@ HERE = LUA_PATH_5_4="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$(CURDIR)/?.lu
 BUSTED = $(LUA) -e 'require "busted.runner" {standalone = false}' /dev/null \
          -o spec/support/output.lua
 SPECS  = spec
+JOBS   = 5 # spec files side by side
+
+# Runs the specs, by the command $(1) if there is one: one file, or with options of busted's, as
+# busted does it; else each file in a process of its own.
+ALONE  = $(or $(filter -%,$(SPECS)),$(if $(word 2,$(SPECS)),,$(filter %.lua,$(SPECS))))
+run_specs = $(if $(ALONE),$(1) $(BUSTED),$(LUA) spec/support/side_by_side.lua $(JOBS) \
+  build/durations $(1) $(BUSTED) --) $(SPECS)
 
 # Installs those of the Debian packages $(1) that are missing, if any.
 install_missing = @command -v apt-get >/dev/null || exit 0; \
@@ -53,11 +60,12 @@ help:
 	@echo "make           build the module into $(BUILD)/"
 	@echo "make demo      hold a conversation with a local raia, or with the real one"
 	@echo "               when RAIA_AGENT_SECRET_KEY is set"
-	@echo "make test      run the specs (SPECS=spec/one_spec.lua for one file)"
+	@echo "make test      run the specs, JOBS=5 files side by side (SPECS=spec/one_spec.lua for one)"
 	@echo "make check     compiler warnings, linters and formatting"
 	@echo "make asan      the specs under AddressSanitizer and UBSan"
 	@echo "make memory    every call with every allocation of it failing, in turn"
 	@echo "make valgrind  the specs under valgrind"
+	@echo "make others    the specs of waiting with what other systems have for it: poll, kqueue"
 	@echo "make tsan      the specs of threads and forks under ThreadSanitizer"
 	@echo "make fuzz      the fuzz targets of spec/fuzz for SECONDS=$(SECONDS) each (FUZZ=path for one)"
 	@echo "make bench     measure beside raw libcurl and peers (SECTION=send ROUNDS=1 for a look)"
@@ -81,7 +89,7 @@ demo:
 test:
 	$(call install_missing,$(TEST_PACKAGES))
 	@$(MAKE) -s all replays
-	@$(HERE) $(BUSTED) $(SPECS)
+	@exec env $(HERE) $(call run_specs)
 
 check:
 	$(call install_missing,$(CHECK_PACKAGES))

@@ -3,8 +3,8 @@ ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan:
 	$(call install_missing,$(TEST_PACKAGES))
 	@$(MAKE) -s BUILD=build/asan CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer" all replays
-	@LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
-	  $(subst $(BUILD)/?.so,build/asan/?.so,$(HERE)) $(BUSTED) $(SPECS)
+	@exec env LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	  $(subst $(BUILD)/?.so,build/asan/?.so,$(HERE)) $(call run_specs)
 
 # The module whose allocations spec/c/failing_alloc.c can have fail, and that.
 FAULTS = -Dmalloc=fault_malloc -Dcalloc=fault_calloc -Drealloc=fault_realloc \
@@ -30,6 +30,9 @@ $(OTHERS)/kqueue.o: $(wildcard spec/c/kqueue/*.c spec/c/kqueue/*/*.h) Makefile
 	rm -rf $(OTHERS)/kqueue
 	$(CC) $(CFLAGS) -Werror $(DEFINES) $(WARNINGS) -fPIC -c -o $@ $<
 
+others:
+	@$(MAKE) -s test SPECS=spec/others.lua
+
 memory:
 	@RAIA_MEMORY=all $(MAKE) -s test SPECS=spec/memory_spec.lua BUILD=build/asan \
 	  CFLAGS="-O1 -g $(ASAN) -fno-omit-frame-pointer"
@@ -37,8 +40,8 @@ memory:
 valgrind:
 	$(call install_missing,$(TEST_PACKAGES) valgrind)
 	@$(MAKE) -s all replays
-	@$(HERE) valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
-	  --error-exitcode=9 $(BUSTED) $(SPECS)
+	@exec env $(HERE) $(call run_specs,valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
+	  --error-exitcode=9)
 
 TSAN = -O1 -g -fsanitize=thread
 tsan:
@@ -82,4 +85,4 @@ soak:
 distro:
 	@spec/distro.sh $(SUITE)
 
-.PHONY: asan poll kqueue memory memory_host valgrind tsan fuzz replays soak distro
+.PHONY: asan poll kqueue others memory memory_host valgrind tsan fuzz replays soak distro

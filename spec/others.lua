@@ -1,5 +1,5 @@
--- Cases of other specs with what other systems have to wait for sockets: poll, and kqueue, which
--- spec/c/kqueue stands in for.
+-- `make others`: cases of the specs with what other systems have to wait for sockets: poll, and
+-- kqueue, which spec/c/kqueue stands in for.
 local support = require "spec.support.run"
 
 local everywhere = {
