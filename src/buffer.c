@@ -3,69 +3,19 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-
-/* From so many bytes on, a buffer's memory is pages of its own: they go back
-   to the system at once, and leave no hole in the heap. That saves a program
-   that reads one long history after the other a sixth of its memory. */
-enum { LARGE = 256 * 1024 };
-
-#ifndef MAP_POPULATE /* has all pages there at once: faster than one by one   \
-                      */
-#define MAP_POPULATE 0
-#endif
 
 void raia_buffer_init(struct raia_buffer *b, size_t limit) {
   memset(b, 0, sizeof *b);
   b->limit = limit;
 }
 
-static void release(struct raia_buffer *b) {
-  if (b->capacity >= LARGE)
-    munmap(b->data, b->capacity);
-  else
-    free(b->data);
-}
-
-static char *map(size_t capacity) {
-  void *pages = mmap(NULL, capacity, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  return pages == MAP_FAILED ? NULL : pages;
-}
-
-/* Moves what the buffer holds to new memory of that capacity and returns it,
-   or NULL and does nothing. */
-static char *move(struct raia_buffer *b, size_t capacity) {
-  if (b->capacity < LARGE && capacity < LARGE)
-    return realloc(b->data, capacity);
-#ifdef MREMAP_MAYMOVE /* copies nothing */
-  if (b->capacity >= LARGE && capacity >= LARGE) {
-    void *pages = mremap(b->data, b->capacity, capacity, MREMAP_MAYMOVE);
-    return pages == MAP_FAILED ? NULL : pages;
-  }
-#endif
-  char *data = capacity >= LARGE ? map(capacity) : malloc(capacity);
-  if (data != NULL && b->length > 0)
-    memcpy(data, b->data, b->length < capacity ? b->length : capacity);
-  if (data != NULL)
-    release(b);
-  return data;
-}
-
 static int resize(struct raia_buffer *b, size_t capacity) {
-  char *data = move(b, capacity);
+  char *data = realloc(b->data, capacity);
   if (data == NULL)
     return 0;
   b->data = data;
   b->capacity = capacity;
   return 1;
-}
-
-void raia_buffer_expect(struct raia_buffer *b, size_t total) {
-  if (total > b->limit)
-    total = b->limit;
-  if (total > b->capacity)
-    (void)resize(b, total);
 }
 
 enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
@@ -75,7 +25,7 @@ enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
   if (n > b->capacity - b->length) {
     size_t capacity = b->capacity < 512 ? 512 : b->capacity;
     while (capacity - b->length < n)
-      capacity += capacity / 2;
+      capacity *= 2;
     if (capacity > b->limit)
       capacity = b->limit;
     if (!resize(b, capacity))
@@ -95,6 +45,6 @@ void raia_buffer_shrink(struct raia_buffer *b, size_t n) {
 }
 
 void raia_buffer_free(struct raia_buffer *b) {
-  release(b);
+  free(b->data);
   raia_buffer_init(b, b->limit);
 }

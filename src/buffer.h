@@ -1,4 +1,4 @@
-/* Bytes with a cap: a growing buffer that refuses to pass its limit. */
+/* Bytes with a cap: a buffer that grows with what comes, up to its limit. */
 #ifndef RAIA_BUFFER_H
 #define RAIA_BUFFER_H
 
@@ -12,10 +12,6 @@ struct raia_buffer {
 };
 
 void raia_buffer_init(struct raia_buffer *b, size_t limit);
-
-/* A hint that `total` bytes will come: makes room for them (at most the
-   limit) at once. Failing to is no error; append will say. */
-void raia_buffer_expect(struct raia_buffer *b, size_t total);
 
 /* Appends n bytes, or leaves the buffer as it was and says why not. */
 enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,

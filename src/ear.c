@@ -3,7 +3,6 @@
 
 #include "log.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* libcurl from 7.83.0 on, up to 8.1.0, takes a reply whose first header is
@@ -16,52 +15,12 @@ static bool has_fold_bug(void) {
 }
 
 void raia_listener_init(struct raia_listener *listener, const char *key,
-                        bool verbose, bool http2) {
-  *listener = (struct raia_listener){.key = key,
-                                     .verbose = verbose,
-                                     .http2 = http2,
-                                     .fold_bug = has_fold_bug()};
+                        bool verbose) {
+  *listener = (struct raia_listener){
+      .key = key, .verbose = verbose, .fold_bug = has_fold_bug()};
 }
 
 /* ---- what libcurl says ---- */
-
-/* Whether a note begins so, and has these words; then the number after them.
- */
-static bool says(const char *note, const char *beginning, const char *words,
-                 unsigned *number) {
-  const char *at = strncmp(note, beginning, strlen(beginning)) == 0
-                       ? strstr(note, words)
-                       : NULL;
-  if (at != NULL)
-    *number = (unsigned)strtoul(at + strlen(words), NULL, 10);
-  return at != NULL;
-}
-
-/* Takes from libcurl's notes what nothing else tells: the stream of a request,
-   and which streams a server refuses. GOAWAY is noted with one of them only;
-   the word before it, "received", is misspelt in 7.88. Once libcurl looks for
-   another connection, it may be one of those that has got a GOAWAY. */
-static void hear(struct raia_ear *ear, const char *text, size_t size) {
-  struct raia_listener *listener = ear->listener;
-  char note[80];
-  unsigned number;
-  size = size < sizeof note ? size : sizeof note - 1;
-  memcpy(note, text, size);
-  note[size] = '\0';
-  if (strncmp(note, "Connection died", 15) == 0 ||
-      strncmp(note, "Downgrades to", 13) == 0)
-    ear->moving = true;
-  if (ear->moving)
-    return;
-  if (says(note, "Using Stream ID", ": ", &number) ||
-      (says(note, "[HTTP/2] [", "/2] [", &number) &&
-       strstr(note, "] OPENED") != NULL))
-    ear->stream = number;
-  else if (strstr(note, "ved GOAWAY, error=") != NULL &&
-           says(note, "rec", "last_stream=", &number))
-    listener->goaways[listener->heard++ % RAIA_GOAWAYS] =
-        (struct raia_goaway){ear->port, number};
-}
 
 static void unfold(struct raia_ear *ear, char *data, size_t size) {
   if (size > 0 && (*data == ' ' || *data == '\t')) {
@@ -96,7 +55,7 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
   if (ear->watched && type == CURLINFO_HEADER_IN)
     unfold(ear, data, size);
   if (ear->watched && type == CURLINFO_TEXT)
-    hear(ear, data, size);
+    raia_delivery_note(ear->delivery, data, size);
   if (ear->listener->verbose && type <= CURLINFO_HEADER_OUT)
     show(ear, type, data, size);
   return 0;
@@ -105,8 +64,9 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
 /* ---- when it is listened to ---- */
 
 CURLcode raia_ear_put(struct raia_ear *ear, struct raia_listener *listener,
-                      CURL *easy) {
+                      struct raia_delivery *delivery, CURL *easy) {
   ear->listener = listener;
+  ear->delivery = delivery;
   ear->easy = easy;
   CURLcode code =
       curl_easy_setopt(easy, CURLOPT_VERBOSE, (long)listener->verbose);
@@ -125,24 +85,4 @@ void raia_ear_watch(struct raia_ear *ear, bool on) {
   set_watched(ear, on && ear->listener->fold_bug);
 }
 
-void raia_ear_listen(struct raia_ear *ear, int port, bool kept,
-                     bool multiplexes) {
-  struct raia_goaway *goaways = ear->listener->goaways;
-  ear->port = port;
-  ear->stream = 0;
-  ear->moving = false;
-  for (int i = 0; i < RAIA_GOAWAYS && !kept; i++)
-    if (goaways[i].port == port)
-      goaways[i].port = 0; /* of an earlier connection */
-  set_watched(ear, ear->listener->http2 && (!kept || multiplexes));
-}
-
-bool raia_ear_heard_refusal(const struct raia_ear *ear) {
-  const struct raia_goaway *goaways = ear->listener->goaways;
-  if (ear->port == 0 || ear->stream == 0)
-    return false;
-  for (int i = 0; i < RAIA_GOAWAYS; i++)
-    if (goaways[i].port == ear->port && ear->stream > goaways[i].last)
-      return true;
-  return false;
-}
+void raia_ear_listen(struct raia_ear *ear, bool on) { set_watched(ear, on); }

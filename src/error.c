@@ -250,7 +250,7 @@ int raia_error_push(lua_State *L, const struct raia_request *request,
     lua_pushinteger(L, (lua_Integer)o->status);
     lua_setfield(L, -2, "status");
   }
-  if (o->retry_after >= 0 && t->attempts > 0) {
+  if (o->retry_after > 0) {
     lua_pushnumber(L, o->retry_after);
     lua_setfield(L, -2, "retry_after");
   }

@@ -7,6 +7,11 @@
 
 #include <stddef.h>
 
+/* Since 8.20 it is the multi handle that waits for a resolver that hangs, when
+   it is closed, and this option of it that has it not wait. */
+static const CURLMoption QUICK_EXIT = CURLOPTTYPE_LONG + 21;
+static const unsigned QUICK_EXIT_SINCE = 0x081400;
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *socket) {
   struct raia_lane *lane = data;
@@ -48,6 +53,8 @@ bool raia_lane_open(struct raia_lane *lane, struct raia_events *events,
   SET(CURLMOPT_SOCKETDATA, lane);
   SET(CURLMOPT_TIMERFUNCTION, on_timer);
   SET(CURLMOPT_TIMERDATA, lane);
+  if (curl_version_info(CURLVERSION_NOW)->version_num >= QUICK_EXIT_SINCE)
+    SET(QUICK_EXIT, 1L);
   if (multiplexes) {
     /* libcurl else takes it that a connection has room for 100, and opens one
        for each request beyond them until it knows better. */

@@ -16,6 +16,13 @@ static const char no_memory[] = "out of memory";
    does from 1 MiB, and each header costs 2,500 instructions a request. */
 enum { EXPECT_BYTES = 64 * 1024 };
 
+static const long KEEPALIVE = 60; /* seconds of silence before, and between */
+
+/* Bytes, libcurl's least. From 8.14 on it takes 64 KiB for each upload; with
+   less, 7.88 hangs when headers over TLS do not fit. */
+static const long UPLOAD_BUFFER = 16 * 1024;
+static const unsigned UPLOAD_BUFFER_SINCE = 0x080e00;
+
 /* Of a key: shorter ones, as tests have, are words of the language, too. */
 enum { KEY_MIN = 8 };
 
@@ -24,9 +31,10 @@ struct raia_origin {
   char *prefix;  /* the base URL's path without a trailing slash */
   CURLU *parsed; /* the base URL */
   struct raia_headers headers;
-  struct curl_slist content_type, expect; /* may stand in front of headers */
+  struct curl_slist plain, content_type, expect; /* may precede headers */
   struct raia_handle *idle;
   struct raia_gate gate;
+  struct raia_goaways goaways;
   struct raia_listener listener;
   long connect_timeout_ms;
   bool https, loopback;
@@ -40,8 +48,13 @@ int raia_origin_header(struct raia_origin *origin, const char *name,
 }
 
 struct curl_slist *raia_origin_headers(struct raia_origin *origin,
-                                       struct raia_headers *own, long body) {
+                                       struct raia_headers *own, long body,
+                                       bool large) {
   struct curl_slist *all = origin->headers.lines;
+  if (!large) {
+    origin->plain.next = all;
+    all = &origin->plain;
+  }
   origin->content_type.next = all;
   origin->expect.next = &origin->content_type;
   if (body > EXPECT_BYTES)
@@ -132,9 +145,7 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   if (o->ca_file != NULL)
     SET(CURLOPT_CAINFO, o->ca_file);
   SET(CURLOPT_CONNECTTIMEOUT_MS, o->connect_timeout_ms);
-  if (o->https)
-    SET(CURLOPT_PIPEWAIT, 1L); /* for a connection that may multiplex */
-  else
+  if (!o->https)
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   if (o->proxy != NULL)
     SET(CURLOPT_PROXY, o->proxy);
@@ -143,11 +154,17 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  SET(CURLOPT_ACCEPT_ENCODING, ""); /* unpack also what was not asked for */
+  SET(CURLOPT_TCP_KEEPALIVE, 1L);   /* a NAT forgets a silent connection */
+  SET(CURLOPT_TCP_KEEPIDLE, KEEPALIVE);
+  SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE);
+  if (curl_version_info(CURLVERSION_NOW)->version_num >= UPLOAD_BUFFER_SINCE)
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
 #undef SET
   return code;
 }
 
-static void free_handle(struct raia_handle *handle) {
+void raia_origin_discard(struct raia_handle *handle) {
   curl_easy_cleanup(handle->easy);
   curl_url_cleanup(handle->url);
   free(handle->aim);
@@ -165,11 +182,14 @@ struct raia_handle *raia_origin_take(struct raia_origin *o) {
     return NULL;
   handle->easy = curl_easy_init();
   handle->url = curl_url_dup(o->parsed);
+  handle->delivery.easy = handle->easy;
+  handle->delivery.goaways = &o->goaways;
   if (handle->easy == NULL || handle->url == NULL ||
       set_up(o, handle->easy) != CURLE_OK ||
-      raia_ear_put(&handle->ear, &o->listener, handle->easy) != CURLE_OK ||
+      raia_ear_put(&handle->ear, &o->listener, &handle->delivery,
+                   handle->easy) != CURLE_OK ||
       curl_easy_setopt(handle->easy, CURLOPT_CURLU, handle->url)) {
-    free_handle(handle);
+    raia_origin_discard(handle);
     return NULL;
   }
   return handle;
@@ -219,9 +239,12 @@ const char *raia_origin_open(struct raia_origin **out,
     return no_memory;
   o->gate.connections = options->max_connections;
   raia_ring_init(&o->gate.queue);
+  raia_ring_init(&o->gate.widened);
   o->connect_timeout_ms = (long)(options->connect_timeout * 1000);
+  static char plain[] = "Accept-Encoding:"; /* do not ask for compression */
   static char content_type[] = "Content-Type: application/json";
   static char expect[] = "Expect:"; /* do not ask before sending a body */
+  o->plain.data = plain;
   o->content_type.data = content_type;
   o->expect.data = expect;
   const char *wrong =
@@ -243,7 +266,10 @@ const char *raia_origin_open(struct raia_origin **out,
   }
   for (size_t n = strlen(o->url); o->url[n - 1] == '/'; n--)
     o->url[n - 1] = '\0';
-  raia_listener_init(&o->listener, o->key, options->verbose, o->https);
+  raia_listener_init(&o->listener, o->key, options->verbose);
+  o->gate.https = o->https;
+  if (!o->https)
+    o->gate.protocol = RAIA_HTTP1;
   return NULL;
 }
 
@@ -253,8 +279,9 @@ void raia_origin_close(struct raia_origin *o) {
   while (o->idle != NULL) {
     struct raia_handle *handle = o->idle;
     o->idle = handle->next;
-    free_handle(handle);
+    raia_origin_discard(handle);
   }
+  raia_ring_out(&o->gate.widened);
   raia_headers_free(&o->headers);
   curl_url_cleanup(o->parsed);
   raia_wipe(o->key);

@@ -16,6 +16,8 @@ struct raia_handle {
   struct raia_transfer *transfer; /* that has it, or had it last */
   char detail[CURL_ERROR_SIZE];   /* libcurl's words for what went wrong */
   bool set_up;                    /* by the transfer that had it first */
+  bool spoiled; /* an attempt on it has failed: not to be used again */
+  struct raia_delivery delivery; /* of the attempt under way */
   struct raia_ear ear;
   struct raia_handle *next;
 };
@@ -24,17 +26,19 @@ struct raia_handle {
    out of memory. */
 struct raia_handle *raia_origin_take(struct raia_origin *origin);
 
-/* Gives one back, to be taken again. */
+/* Gives one back, to be taken again; or frees it, whose attempt failed. */
 void raia_origin_give(struct raia_origin *origin, struct raia_handle *handle);
+void raia_origin_discard(struct raia_handle *handle);
 
 /* Aims the handle at `path` and `query` (or NULL) under the base URL. */
 bool raia_origin_aim(struct raia_origin *origin, struct raia_handle *handle,
                      const char *path, const char *query);
 
-/* The header list of a request with a body of so many bytes, or -1 for none.
-   It is the origin's or, where there is one, part of `own`; NULL when out of
-   memory. */
+/* The header list of a request with a body of so many bytes, or -1 for none;
+   `large` where the reply may be, and is asked for compressed. It is the
+   origin's or, where there is one, part of `own`; NULL when out of memory. */
 struct curl_slist *raia_origin_headers(struct raia_origin *origin,
-                                       struct raia_headers *own, long body);
+                                       struct raia_headers *own, long body,
+                                       bool large);
 
 #endif

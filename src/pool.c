@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -57,7 +58,7 @@ static void renew(struct raia_pool *pool);
 /* The lane for one more attempt through `gate`. */
 static struct raia_lane *choose_lane(struct raia_pool *pool,
                                      const struct raia_gate *gate) {
-  int i = gate->multiplexes ? RAIA_MULTIPLEXED : RAIA_PLAIN;
+  int i = gate->protocol == RAIA_HTTP2 ? RAIA_MULTIPLEXED : RAIA_PLAIN;
   while (i != RAIA_MULTIPLEXED && i < RAIA_LANES - 1 &&
          pool->lanes[i].active >= LANE_ROOM)
     i++;
@@ -78,6 +79,7 @@ bool raia_pool_open(struct raia_pool *pool) {
   raia_ring_init(&pool->running);
   raia_ring_init(&pool->timers);
   raia_ring_init(&pool->news);
+  raia_ring_init(&pool->widened);
   pool->random = (unsigned)time(NULL) ^ (unsigned)(uintptr_t)pool;
   pool->events = raia_events_open();
   return pool->events != NULL && open_lane(pool, &pool->lanes[RAIA_PLAIN]);
@@ -125,7 +127,6 @@ static void renew(struct raia_pool *pool) {
   pool->forks = raia_process_forks();
   for (int i = 0; i < pool->open; i++)
     raia_lane_leave(&pool->lanes[i]);
-  pool->widened = NULL;
   raia_sockets_free(&pool->sockets);
   pool->events = raia_events_open(); /* NULL: all calls fail as closed */
   leave_all(pool);
@@ -166,6 +167,24 @@ static void begin_queued(struct raia_pool *pool, struct raia_gate *gate) {
     begin(pool, of_link(gate->queue.next));
 }
 
+static void begin_widened(struct raia_pool *pool) {
+  while (!raia_ring_empty(&pool->widened)) {
+    struct raia_link *link = pool->widened.next;
+    raia_ring_out(link);
+    begin_queued(pool, RAIA_OF(struct raia_gate, widened, link));
+  }
+}
+
+void raia_pool_learned(struct raia_pool *pool, struct raia_gate *gate,
+                       enum raia_protocol protocol) {
+  enum raia_protocol before = gate->protocol;
+  gate->protocol = protocol == RAIA_HTTP2 ? RAIA_HTTP2 : RAIA_HTTP1;
+  if (gate->protocol != before && !raia_ring_empty(&gate->queue)) {
+    raia_ring_out(&gate->widened);
+    raia_ring_in(pool->widened.previous, &gate->widened);
+  }
+}
+
 /* Takes `t` from where its state has put it. An attempt that was under way
    makes room for one that is queued. */
 static void take_out(struct raia_transfer *t) {
@@ -179,9 +198,8 @@ static void take_out(struct raia_transfer *t) {
   raia_lane_remove(t->lane, t->handle);
   if (t->lane->multi == NULL) /* the parent's, see renew */
     t->handle = NULL;
+  raia_transfer_put_back(t);
   gate->active--;
-  if (gate->user == t)
-    gate->user = NULL;
   begin_queued(t->pool, gate);
 }
 
@@ -198,26 +216,85 @@ static void wait_until(struct raia_transfer *t, double due) {
   raia_timer_set(&t->pool->timers, &t->retry, due, RAIA_OF_TRANSFER);
 }
 
+/* Ends `t`, which a 429 that another call got keeps from beginning for longer
+   than its own timeout. */
+static void refuse(struct raia_transfer *t, double wait) {
+  t->outcome.status = 429;
+  t->outcome.retry_after = wait;
+  t->outcome.sent = false;
+  finish(t, RAIA_HTTP);
+}
+
+/* Ends `t`, which had to wait for its timeout to hear what the server speaks.
+ */
+static void time_out(struct raia_transfer *t) {
+  snprintf(t->detail, sizeof t->detail, "no connection to the server");
+  t->outcome.sent = false;
+  finish(t, RAIA_TIMEOUT);
+}
+
+/* Keeps `t` from beginning until the time that a 429 has named. */
+static void hold_back(struct raia_transfer *t, double until, double now) {
+  if (until - t->held_from > t->timeout)
+    refuse(t, until - now);
+  else
+    wait_until(t, until);
+}
+
+/* Has `t` wait for others of its client. That takes no longer than they do,
+   once the protocol is known. */
+static void queue(struct raia_transfer *t, struct raia_gate *gate,
+                  double now) {
+  if (gate->protocol != RAIA_PROTOCOL_UNKNOWN) {
+    t->held_from = 0;
+  } else if (now - t->held_from >= t->timeout) {
+    time_out(t);
+    return;
+  } else {
+    raia_timer_set(&t->pool->timers, &t->retry, t->held_from + t->timeout,
+                   RAIA_OF_TRANSFER);
+  }
+  t->state = RAIA_QUEUED;
+  raia_ring_in(gate->queue.previous, &t->link);
+}
+
+/* Begins an attempt of `t` now. */
+static void attempt(struct raia_pool *pool, struct raia_transfer *t,
+                    struct raia_gate *gate) {
+  struct raia_lane *lane = choose_lane(pool, gate);
+  t->held_from = 0;
+  if (!open_lane(pool, lane) || !raia_transfer_begin(t) ||
+      !raia_lane_add(lane, t->handle)) {
+    finish(t, RAIA_NO_MEMORY);
+    return;
+  }
+  t->lane = lane;
+  t->attempts++;
+  t->state = RAIA_RUNNING;
+  gate->active++;
+  raia_ring_in(pool->running.previous, &t->link);
+}
+
 /* Begins an attempt of `t`, or has it wait for its turn. */
 static void begin(struct raia_pool *pool, struct raia_transfer *t) {
   struct raia_gate *gate = raia_origin_gate(t->origin);
   take_out(t);
-  struct raia_lane *lane = choose_lane(pool, gate);
-  if (gate->not_before > 0 && gate->not_before > raia_now()) {
-    wait_until(t, gate->not_before);
-  } else if (!raia_gate_open(gate)) {
-    t->state = RAIA_QUEUED;
-    raia_ring_in(gate->queue.previous, &t->link);
-  } else if (!open_lane(pool, lane) || !raia_transfer_begin(t) ||
-             !raia_lane_add(lane, t->handle)) {
-    finish(t, RAIA_NO_MEMORY);
-  } else {
-    t->lane = lane;
-    t->attempts++;
-    t->state = RAIA_RUNNING;
-    gate->active++;
-    raia_ring_in(pool->running.previous, &t->link);
+  bool open = raia_gate_open(gate);
+  if (open && gate->not_before == 0) { /* as most: the clock is not asked */
+    attempt(pool, t, gate);
+    return;
   }
+  double now = raia_now();
+  if (t->held_from == 0)
+    t->held_from = now;
+  if (gate->not_before <= now)
+    gate->not_before = 0;
+  if (gate->not_before != 0)
+    hold_back(t, gate->not_before, now);
+  else if (!open)
+    queue(t, gate, now);
+  else
+    attempt(pool, t, gate);
 }
 
 void raia_pool_start(struct raia_pool *pool, struct raia_transfer *t) {
@@ -236,7 +313,7 @@ void raia_pool_stop(struct raia_transfer *t, enum raia_kind kind) {
   if (t->state == RAIA_READY || t->state == RAIA_DONE)
     return;
   if (t->state == RAIA_RUNNING) {
-    raia_transfer_end(t, CURLE_OK); /* for what was sent */
+    raia_transfer_end(t, CURLE_ABORTED_BY_CALLBACK); /* for what was sent */
     t->outcome.status = 0;
   }
   take_out(t);
@@ -267,17 +344,18 @@ static void slow_down(struct raia_transfer *t, double now, double random) {
 static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
                         int code) {
   double now = raia_now(), random = next_random(pool);
-  if (t->stale) { /* as if it had not begun: another connection */
-    take_out(t);
+  struct raia_gate *gate = raia_origin_gate(t->origin);
+  raia_transfer_end(t, code);
+  remember_socket(pool, t);
+  if (raia_transfer_was_offered_a_bad_connection(t)) {
+    t->fresh = true;
     t->attempts--;
     begin(pool, t);
     return;
   }
-  raia_transfer_end(t, code);
-  remember_socket(pool, t);
+  if (gate->protocol == RAIA_PROTOCOL_UNKNOWN) /* the others wait no longer */
+    raia_pool_learned(pool, gate, RAIA_HTTP1);
   t->attempt_ended = true;
-  if (t->answered)
-    raia_origin_gate(t->origin)->multiplexes = t->multiplexed;
   slow_down(t, now, random);
   take_out(t);
   double wait =
@@ -353,9 +431,7 @@ static void advance(struct raia_pool *pool) {
     collect(pool, lane);
   }
   tidy(pool);
-  if (pool->widened != NULL)
-    begin_queued(pool, pool->widened);
-  pool->widened = NULL;
+  begin_widened(pool);
 }
 
 double raia_pool_patience(const struct raia_pool *pool) {

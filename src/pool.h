@@ -23,7 +23,7 @@ struct raia_pool {
   struct raia_link news;      /* not told yet, the oldest first */
   long in_flight;             /* transfers started and not done */
   struct raia_sockets sockets;
-  struct raia_gate *widened; /* there may be room for what is queued in it */
+  struct raia_link widened; /* gates: there may be room for what is queued */
   unsigned random;
   unsigned forks; /* of the process, when it was opened or begun anew */
 };
@@ -62,6 +62,10 @@ struct raia_news *raia_pool_news(struct raia_pool *pool);
 
 /* The socket of the open connection between those ports, or -1. */
 int raia_pool_socket(const struct raia_pool *pool, int own, int peer);
+
+/* The server behind `gate` speaks that protocol, or it can't be told. */
+void raia_pool_learned(struct raia_pool *pool, struct raia_gate *gate,
+                       enum raia_protocol protocol);
 
 /* A socket for connections was made, or is about to be closed. */
 void raia_pool_opened(struct raia_pool *pool, int fd);

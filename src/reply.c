@@ -10,16 +10,6 @@
 
 #include <lauxlib.h>
 #include <string.h>
-#include <strings.h>
-
-static bool is_json(const struct raia_transfer *t) {
-  if (strncmp(t->content_type, "application/json", 16) == 0)
-    return true;
-  for (const char *s = t->content_type; *s != '\0'; s++)
-    if (strncasecmp(s, "json", 4) == 0)
-      return true;
-  return t->content_type[0] == '\0';
-}
 
 static int fail(lua_State *L, struct raia_request *request, const char *why) {
   struct raia_failure failure = {.why = why};
@@ -129,7 +119,7 @@ static int push_reply(lua_State *L, int index) {
   }
   if (t->reply.length == 0)
     return fail(L, request, "it is empty");
-  if (!is_json(t)) {
+  if (!t->json) {
     hide_key(request);
     lua_pushfstring(L, "its content type is '%s'", t->content_type);
     return fail(L, request, lua_tostring(L, -1));
@@ -152,7 +142,7 @@ static int make_reply(lua_State *L) { return push_reply(L, 1); }
 static int push_http_error(lua_State *L, struct raia_request *request) {
   const struct raia_transfer *t = &request->transfer;
   struct raia_failure failure = {0};
-  if (t->reply.length > 0 && is_json(t)) {
+  if (t->reply.length > 0 && t->json) {
     lua_pushlstring(L, t->reply.data, t->reply.length);
     if (raia_json_decode(L) && lua_type(L, -1) == LUA_TTABLE)
       failure.body = lua_gettop(L);

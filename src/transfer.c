@@ -5,21 +5,23 @@
 #include "pool.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum { HEADER_BYTES_MAX = 256 * 1024 };
+/* libcurl keeps them, in several times as much memory. */
+enum { HEADER_BYTES_MAX = 256 * 1024, TRAILER_BYTES_MAX = 512 * 1024 };
 
-/* Whether libcurl tells when a connection is ready for the request. */
-#ifndef RAIA_HAS_PREREQ
-#define RAIA_HAS_PREREQ (LIBCURL_VERSION_NUM >= 0x075000)
-#endif
+/* libcurl's own size, a frame of HTTP/2: with less it loses sight of the rest
+   of the frame that ends a stream. A large reply is read in larger pieces. */
+enum { BUFFER_BYTES = 16 * 1024, LARGE_BUFFER_BYTES = 128 * 1024 };
+
+/* libcurl from 8.8 on says so of headers over its own limit; it is not in the
+   headers of older ones. */
+enum { CURLE_TOO_LARGE_SINCE_8_8 = 100 };
 
 /* ---- libcurl's callbacks: they copy bytes and nothing else ---- */
 
@@ -32,8 +34,6 @@ static size_t on_write(char *bytes, size_t size, size_t n, void *handle) {
                       &total);
     if (total > 0 && (unsigned long long)total > t->reply.limit)
       t->refused = RAIA_OVER_LIMIT;
-    else if (total > 0)
-      raia_buffer_expect(&t->reply, (size_t)total);
   }
   if (t->refused == RAIA_APPENDED)
     t->refused = raia_buffer_append(&t->reply, bytes, n);
@@ -64,10 +64,46 @@ static bool header(const struct raia_transfer *t, char *line, size_t length,
   return true;
 }
 
+/* Whether a Content-Type says that the reply is JSON. */
+static bool names_json(const char *line, size_t length) {
+  for (; length >= 4; line++, length--)
+    if (strncasecmp(line, "json", 4) == 0)
+      return true;
+  return false;
+}
+
+/* Takes from a line of the reply's headers what matters. */
+static void read_header(struct raia_transfer *t, char *line, size_t n) {
+  char value[64];
+  if (header(t, line, n, "Content-Type", t->content_type,
+             sizeof t->content_type))
+    t->json = names_json(line, n);
+  else if (header(t, line, n, "Content-Length", value, sizeof value) ||
+           header(t, line, n, "Transfer-Encoding", value, sizeof value))
+    t->framed = true;
+  else if (!header(t, line, n, "X-Request-Id", t->request_id,
+                   sizeof t->request_id) &&
+           header(t, line, n, "Retry-After", value, sizeof value))
+    t->outcome.retry_after = raia_retry_after(value, time(NULL));
+}
+
+/* Forgets what the headers of a 1xx said: a reply begins. */
+static void forget_headers(struct raia_transfer *t) {
+  t->outcome.retry_after = -1;
+  t->content_type[0] = t->request_id[0] = '\0';
+  t->json = true; /* what has no Content-Type is taken for it */
+  t->framed = false;
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *handle) {
   struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
-  char value[64];
   n *= size;
+  if (t->headers_done) { /* this is a trailer: it says nothing */
+    t->trailer_bytes += n;
+    if (t->trailer_bytes > TRAILER_BYTES_MAX)
+      t->refused = RAIA_OVER_LIMIT;
+    return t->refused == RAIA_APPENDED ? n : 0;
+  }
   t->header_bytes += n;
   if (t->header_bytes > HEADER_BYTES_MAX) {
     t->refused = RAIA_OVER_LIMIT;
@@ -77,47 +113,16 @@ static size_t on_header(char *line, size_t size, size_t n, void *handle) {
   raia_ear_watch(&t->handle->ear, begins);
   if (t->handle->ear.folded)
     return 0;
-  if (begins) { /* a reply, after a 1xx say */
-    t->outcome.retry_after = -1;
-    t->content_type[0] = t->request_id[0] = '\0';
+  if (begins) {
+    forget_headers(t);
   } else if ((n == 1 && *line == '\n') || (n == 2 && *line == '\r')) {
     long status = 0;
     curl_easy_getinfo(t->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     t->headers_done = status >= 200;
-  } else if (!header(t, line, n, "Content-Type", t->content_type,
-                     sizeof t->content_type) &&
-             !header(t, line, n, "X-Request-Id", t->request_id,
-                     sizeof t->request_id) &&
-             header(t, line, n, "Retry-After", value, sizeof value)) {
-    t->outcome.retry_after = raia_retry_after(value, time(NULL));
+  } else {
+    read_header(t, line, n);
   }
   return n;
-}
-
-/* Whether libcurl is about to send again what may have been delivered. It does
-   so by itself when a kept connection dies before the reply, and when a server
-   ends a stream of HTTP/2 with HTTP_1_1_REQUIRED, whatever it has read of the
-   request and sent of the reply; of that it has written an error. It has none
-   when the server has refused the request unread (REFUSED_STREAM, or GOAWAY
-   with a lower stream): on a new connection, that may be sent again. */
-static bool would_repeat(const struct raia_transfer *t) {
-  long bytes = 0;
-  if (!t->begun)
-    return false;
-  curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &bytes);
-  if (bytes <= t->bytes_before || raia_ear_heard_refusal(&t->handle->ear))
-    return false;
-  return t->header_bytes > 0 ||
-         (!t->outcome.idempotent && (t->kept || t->handle->detail[0] != '\0'));
-}
-
-/* Whether the server has refused the last request unread. libcurl gives up
-   new connections that it has tried again only for that. */
-static bool was_refused(const struct raia_transfer *t) {
-  static const char words[] = "Connection died, tried ";
-  return raia_ear_heard_refusal(&t->handle->ear) ||
-         (!t->kept &&
-          strncmp(t->handle->detail, words, sizeof words - 1) == 0);
 }
 
 /* A program that the host starts gets no connection of ours. */
@@ -127,8 +132,8 @@ static int on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
   (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
   if (t->lane != &t->pool->lanes[RAIA_MULTIPLEXED]) /* HTTP/2 is never idle */
     raia_pool_opened(t->pool, fd);
-  t->repeated = would_repeat(t);
-  return t->repeated ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
+  return raia_delivery_may_connect(&t->handle->delivery) ? CURL_SOCKOPT_OK
+                                                         : CURL_SOCKOPT_ERROR;
 }
 
 /* Connections outlive their transfers, and handles; but not the pool. */
@@ -137,51 +142,21 @@ static int on_close(void *pool, curl_socket_t fd) {
   return close(fd);
 }
 
-#if RAIA_HAS_PREREQ
-/* Whether a kept connection is no good for another request: the server has
-   ended it, or has sent something that nobody asked for, which would be taken
-   for the answer. Over HTTP/2 there is more to send than answers. */
-static bool is_stale(const struct raia_transfer *t, int own_port, int port) {
-  char byte;
-  int fd = t->kept ? raia_pool_socket(t->pool, own_port, port) : -1;
-  if (fd < 0 || raia_origin_gate(t->origin)->multiplexes)
-    return false;
-  ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-}
-
-/* Called when a connection is ready for the request. Two requests at a time on
-   one connection: so the server speaks HTTP/2, long before it has answered.
-   One that has an answer may be done, and just not have been collected yet. */
+/* Called when a connection is ready for the request. */
 static int on_ready(void *handle, char *ip, char *own_ip, int port,
                     int own_port) {
   struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
+  struct raia_delivery *delivery = &t->handle->delivery;
   struct raia_gate *gate = raia_origin_gate(t->origin);
-  long connects = 0;
   (void)ip;
   (void)own_ip;
-  t->repeated = would_repeat(t);
-  if (t->repeated)
+  if (!raia_delivery_start(delivery, raia_pool_socket(t->pool, own_port, port),
+                           gate->https))
     return CURL_PREREQFUNC_ABORT;
-  curl_easy_getinfo(t->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
-  curl_easy_getinfo(t->handle->easy, CURLINFO_REQUEST_SIZE, &t->bytes_before);
-  t->kept = connects == t->connects;
-  t->connects = connects;
-  t->stale = is_stale(t, own_port, port);
-  if (t->stale)
-    return CURL_PREREQFUNC_ABORT;
-  t->begun = true;
-  raia_ear_listen(&t->handle->ear, own_port, t->kept, gate->multiplexes);
-  if (gate->user != NULL && gate->user != t && !gate->user->headers_done &&
-      gate->port == own_port && !gate->multiplexes) {
-    gate->multiplexes = true;
-    t->pool->widened = gate;
-  }
-  gate->user = t;
-  gate->port = own_port;
+  raia_pool_learned(t->pool, gate, delivery->protocol);
+  raia_ear_listen(&t->handle->ear, delivery->protocol == RAIA_HTTP2);
   return CURL_PREREQFUNC_OK;
 }
-#endif
 
 /* ---- an attempt ---- */
 
@@ -210,10 +185,8 @@ static CURLcode set_up(struct raia_handle *handle, struct raia_pool *pool) {
   SET(CURLOPT_WRITEDATA, handle);
   SET(CURLOPT_HEADERFUNCTION, on_header);
   SET(CURLOPT_HEADERDATA, handle);
-#if RAIA_HAS_PREREQ
   SET(CURLOPT_PREREQFUNCTION, on_ready);
   SET(CURLOPT_PREREQDATA, handle);
-#endif
   return code;
 }
 
@@ -237,24 +210,21 @@ static CURLcode set_method(struct raia_transfer *t, bool upload) {
 static CURLcode aim(struct raia_transfer *t) {
   CURL *easy = t->handle->easy;
   bool upload = t->body != NULL || strcmp(t->method, "POST") == 0;
+  struct raia_gate *gate = raia_origin_gate(t->origin);
   struct curl_slist *headers = raia_origin_headers(
-      t->origin, &t->headers, upload ? (long)t->body_length : -1);
+      t->origin, &t->headers, upload ? (long)t->body_length : -1, t->large);
   if (headers == NULL ||
       !raia_origin_aim(t->origin, t->handle, t->path, t->query))
     return CURLE_OUT_OF_MEMORY;
   CURLcode code = set_method(t, upload);
   SET(CURLOPT_HTTPHEADER, headers);
-  SET(CURLOPT_ACCEPT_ENCODING, t->large ? "" : NULL);
   SET(CURLOPT_TIMEOUT_MS, (long)(t->timeout * 1000));
-  /* A reply that may be large comes in large pieces, others take less memory.
-     libcurl refuses where a transfer that broke has left its buffer. */
+  /* Refused where the handle still has the buffer of its last attempt. */
   (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
-                         t->large ? 128L * 1024 : 3L * 1024);
-#if RAIA_HAS_PREREQ /* a stale one of HTTP/2 is kept, to be offered again */
-  SET(CURLOPT_FRESH_CONNECT, (long)t->stale);
-#else /* nothing tells that libcurl sends again */
-  SET(CURLOPT_FRESH_CONNECT, (long)!t->outcome.idempotent);
-#endif
+                         (long)(t->large ? LARGE_BUFFER_BYTES : BUFFER_BYTES));
+  /* With a server of HTTP/1, libcurl from 8.10 on may leave one waiting. */
+  SET(CURLOPT_PIPEWAIT, (long)(gate->protocol == RAIA_HTTP2));
+  SET(CURLOPT_FRESH_CONNECT, (long)t->fresh);
   return code;
 }
 
@@ -274,24 +244,21 @@ static struct raia_handle *take_handle(const struct raia_transfer *t) {
 bool raia_transfer_begin(struct raia_transfer *t) {
   raia_buffer_free(&t->reply);
   memset(&t->outcome, 0, sizeof t->outcome);
-  t->outcome.retry_after = -1;
   t->outcome.idempotent = is_idempotent(t->method);
-  t->detail[0] = t->content_type[0] = t->request_id[0] = '\0';
-  t->header_bytes = 0;
-  t->connects = t->bytes_before = 0;
-  t->kept = t->repeated = t->headers_done = false;
-  t->begun = !RAIA_HAS_PREREQ; /* nothing tells: it may have */
+  t->detail[0] = '\0';
+  t->header_bytes = t->trailer_bytes = 0;
+  t->headers_done = false;
   t->refused = RAIA_APPENDED;
-  if (t->handle == NULL)
-    t->handle = take_handle(t);
+  forget_headers(t);
+  t->handle = take_handle(t);
   if (t->handle == NULL)
     return false;
   t->handle->transfer = t;
   t->handle->detail[0] = '\0';
   t->handle->ear.folded = false;
-  t->handle->ear.port = 0;
+  raia_delivery_reset(&t->handle->delivery);
   CURLcode code = aim(t);
-  t->stale = false; /* as the last attempt's connection may have been */
+  t->fresh = false;
   return code == CURLE_OK;
 }
 
@@ -306,16 +273,32 @@ static bool broke(const char *words) {
   return false;
 }
 
+/* Whether a reply that ended without an error was cut all the same. Over
+   HTTP/2, libcurl takes a stream that is reset without an error for one that
+   has ended; but a Content-Type announces a body. */
+static bool is_cut(const struct raia_transfer *t) {
+  return t->reply.length == 0 && t->outcome.status != 204 && !t->framed &&
+         t->content_type[0] != '\0';
+}
+
+/* What came of an attempt that libcurl ended without an error. It does also
+   when a server closes within its headers. */
+static enum raia_kind kind_of_reply(const struct raia_transfer *t) {
+  if (!t->headers_done)
+    return RAIA_CONNECTION;
+  if (t->outcome.status < 200 || t->outcome.status > 299)
+    return RAIA_HTTP;
+  return is_cut(t) ? RAIA_CONNECTION : RAIA_OK;
+}
+
 static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
-  if (t->refused == RAIA_OVER_LIMIT)
+  if (t->refused == RAIA_OVER_LIMIT || (int)code == CURLE_TOO_LARGE_SINCE_8_8)
     return RAIA_TOO_LARGE;
   if (t->refused == RAIA_NO_ROOM)
     return RAIA_NO_MEMORY;
   switch (code) {
-  case CURLE_OK: /* also when a server closes within its headers */
-    return !t->headers_done ? RAIA_CONNECTION
-           : t->outcome.status >= 200 && t->outcome.status <= 299 ? RAIA_OK
-                                                                  : RAIA_HTTP;
+  case CURLE_OK:
+    return kind_of_reply(t);
   case CURLE_OPERATION_TIMEDOUT:
     return RAIA_TIMEOUT;
   case CURLE_OUT_OF_MEMORY:
@@ -345,40 +328,58 @@ void raia_transfer_hide(struct raia_transfer *t) {
   raia_origin_mask(t->origin, t->reply.data, t->reply.length);
 }
 
+/* libcurl's words for what went wrong, or ours where it has none. */
+static const char *words(const struct raia_transfer *t, CURLcode code) {
+  const struct raia_handle *handle = t->handle;
+  if (handle->delivery.again ||
+      (code == CURLE_OK && t->outcome.kind == RAIA_CONNECTION))
+    return "it was closed before the whole reply had come";
+  return handle->detail[0] != '\0' || code == CURLE_OK
+             ? handle->detail
+             : curl_easy_strerror(code);
+}
+
 void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   CURLcode code = (CURLcode)curl_code;
   CURL *easy = t->handle->easy;
-  long request_bytes = 0, connects = 0, version = 0;
+  long connects = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->outcome.status);
-  curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
   curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME, &t->elapsed);
-  curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
   t->reused = connects == 0;
-  t->answered = version != 0;
-  t->multiplexed = version >= CURL_HTTP_VERSION_2_0;
+  t->handle->spoiled = code != CURLE_OK;
   t->outcome.sent =
-      t->begun && request_bytes > t->bytes_before && !was_refused(t);
+      t->header_bytes > 0 || raia_delivery_may_be_read(&t->handle->delivery);
   t->outcome.kind = kind_of(t, code);
   if (t->outcome.kind != RAIA_OK && t->outcome.kind != RAIA_HTTP)
     t->outcome.status = 0;
-  const char *detail = t->handle->detail;
-  if (t->repeated || (code == CURLE_OK && t->outcome.kind == RAIA_CONNECTION))
-    detail = "it was closed before the whole reply had come";
-  else if (*detail == '\0' && code != CURLE_OK)
-    detail = curl_easy_strerror(code);
   if (t->outcome.kind == RAIA_HTTP)
     raia_transfer_hide(t);
   if (t->outcome.kind != RAIA_OK)
     snprintf(t->detail, sizeof t->detail, "%.*s", (int)sizeof t->detail - 1,
-             detail);
+             words(t, code));
   enum raia_reach reach = raia_reach(&t->outcome);
   t->reach = reach > t->reach ? reach : t->reach;
 }
 
-void raia_transfer_release(struct raia_transfer *t) {
-  if (t->handle != NULL)
+bool raia_transfer_was_offered_a_bad_connection(
+    const struct raia_transfer *t) {
+  const struct raia_delivery *delivery = &t->handle->delivery;
+  return delivery->unclean ||
+         (t->outcome.kind == RAIA_CONNECTION && delivery->kept &&
+          delivery->begun && !t->outcome.sent &&
+          delivery->protocol == RAIA_HTTP1);
+}
+
+void raia_transfer_put_back(struct raia_transfer *t) {
+  if (t->handle != NULL && t->handle->spoiled)
+    raia_origin_discard(t->handle);
+  else if (t->handle != NULL)
     raia_origin_give(t->origin, t->handle);
   t->handle = NULL;
+}
+
+void raia_transfer_release(struct raia_transfer *t) {
+  raia_transfer_put_back(t);
   raia_headers_free(&t->headers);
 }

@@ -36,22 +36,17 @@ struct raia_transfer {
   int attempts;
   double elapsed;   /* seconds the last attempt took */
   bool reused;      /* the last attempt's connection had been used before */
-  bool answered;    /* some reply began */
-  bool multiplexed; /* by HTTP/2 */
   char detail[160]; /* libcurl's words for what went wrong, or "" */
-  char content_type[64], request_id[64];
+  char content_type[64], request_id[64]; /* cut */
+  bool json; /* the content type is of JSON, or there is none */
   struct raia_buffer reply;
 
   /* The attempt under way. */
   struct raia_handle *handle;
-  size_t header_bytes;
-  long connects;     /* connections made for it when it began to leave */
-  long bytes_before; /* sent for it by then: a CONNECT */
-  bool begun;        /* the connection is there, the request may be leaving */
-  bool kept;         /* that connection had been used before */
-  bool stale;        /* it was no good, nothing was sent */
-  bool repeated;     /* libcurl was kept from sending it once more */
-  bool headers_done; /* of the reply, not of a 1xx before it */
+  size_t header_bytes, trailer_bytes;
+  bool fresh;               /* it is to have a new connection */
+  bool framed;              /* the reply says how long it is */
+  bool headers_done;        /* of the reply, not of a 1xx before it */
   enum raia_append refused; /* why a callback of ours stopped it */
 
   /* The pool's. */
@@ -59,23 +54,32 @@ struct raia_transfer {
   struct raia_lane *lane;  /* that the attempt under way is in */
   struct raia_link link;   /* in what its state says */
   struct raia_timer retry; /* the time of the next attempt */
+  double held_from;        /* since when others of its client keep it, or 0 */
   struct raia_news news;
   bool attempt_ended; /* by itself, since this was last set to false */
   bool forked;        /* it is the parent process that goes on with it */
 };
 
-/* Readies t->handle for one more attempt. False when out of memory. */
+/* Takes a handle and readies it for one more attempt. False when out of
+   memory. */
 bool raia_transfer_begin(struct raia_transfer *t);
 
 /* Takes stock of an attempt that libcurl ended with `code`: sets the outcome.
-   The handle stays, out of the multi handle. */
+   The handle stays. */
 void raia_transfer_end(struct raia_transfer *t, int code);
+
+/* Whether the attempt ended because the kept connection that libcurl took was
+   no good any more, and nothing was sent: it does not count. */
+bool raia_transfer_was_offered_a_bad_connection(const struct raia_transfer *t);
+
+/* Puts the handle back, which is out of the multi handle. */
+void raia_transfer_put_back(struct raia_transfer *t);
 
 /* Masks the key in a reply that will be shown: a server may quote it. */
 void raia_transfer_hide(struct raia_transfer *t);
 
-/* Gives back what it took to run, its reply excepted. Idempotent; the pool
-   must be done with it. */
+/* Frees what it took to run, its reply excepted. Idempotent; the pool must be
+   done with it. */
 void raia_transfer_release(struct raia_transfer *t);
 
 #endif
