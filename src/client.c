@@ -150,18 +150,37 @@ int raia_client_new(lua_State *L) {
   return 1;
 }
 
-static int client_close(lua_State *L) {
-  struct raia_client *client = luaL_checkudata(L, 1, RAIA_CLIENT);
+/* Ends what is under way with `end`, and the client. */
+static void close_with(struct raia_client *client,
+                       void (*end)(struct raia_request *request)) {
   if (client->origin != NULL) /* what is queued does not begin any more */
     raia_origin_gate(client->origin)->connections = 0;
   while (!raia_ring_empty(&client->requests)) {
     struct raia_link *link = client->requests.next;
-    raia_pool_stop(&RAIA_OF(struct raia_request, of_client, link)->transfer,
-                   RAIA_CLOSED);
+    end(RAIA_OF(struct raia_request, of_client, link));
     raia_ring_out(link);
   }
   raia_origin_close(client->origin);
   client->origin = NULL;
+}
+
+static void stop(struct raia_request *request) {
+  raia_pool_stop(&request->transfer, RAIA_CLOSED);
+}
+
+static void drop(struct raia_request *request) {
+  raia_request_drop(request, RAIA_CLOSED);
+}
+
+static int client_close(lua_State *L) {
+  close_with(luaL_checkudata(L, 1, RAIA_CLIENT), stop);
+  return 0;
+}
+
+/* At the end of its scope, or collected: nobody has asked for its calls' end.
+ */
+static int client_leave(lua_State *L) {
+  close_with(luaL_checkudata(L, 1, RAIA_CLIENT), drop);
   return 0;
 }
 
@@ -193,8 +212,8 @@ void raia_client_open(lua_State *L) {
                                      {"close", client_close},
                                      {0, 0}};
   static const luaL_Reg metamethods[] = {{"__tostring", client_tostring},
-                                         {"__gc", client_close},
-                                         {"__close", client_close},
+                                         {"__gc", client_leave},
+                                         {"__close", client_leave},
                                          {0, 0}};
   luaL_newmetatable(L, RAIA_CLIENT);
   luaL_setfuncs(L, metamethods, 0);

@@ -2,6 +2,7 @@
 #include "error.h"
 
 #include "json.h"
+#include "log.h"
 
 #include <ctype.h>
 #include <lauxlib.h>
@@ -263,6 +264,12 @@ int raia_error_push(lua_State *L, const struct raia_request *request,
   if (failure->body != 0)
     set_server_error(L, failure->body);
   return 3;
+}
+
+void raia_error_warn(lua_State *L, const char *text) {
+  raia_log_note(text);
+  lua_warning(L, "raia: ", 1);
+  lua_warning(L, text, 0);
 }
 
 static int error_tostring(lua_State *L) {

@@ -24,6 +24,10 @@ int raia_error_push(lua_State *L, const struct raia_request *request,
 void raia_error_push_clean(lua_State *L, const char *text, size_t length,
                            size_t most);
 
+/* Warns of what nobody would hear of else: a warning of Lua's, and a line of
+   the log. Needs no memory. */
+void raia_error_warn(lua_State *L, const char *text);
+
 /* Registers the metatable. */
 void raia_error_open(lua_State *L);
 

@@ -51,7 +51,8 @@ static int probe_digits(lua_State *L) {
 }
 
 void raia_json_open(lua_State *L) {
-  lua_getglobal(L, "require");
+  if (lua_getglobal(L, "require") != LUA_TFUNCTION)
+    luaL_error(L, "raia: this host has no 'require', which loads lua-cjson");
   lua_pushliteral(L, "cjson");
   lua_call(L, 1, 1);
   lua_getfield(L, -1, "new");

@@ -19,6 +19,12 @@ enum raia_log_level raia_log_level(const char **unknown) {
   return RAIA_LOG_NONE;
 }
 
+void raia_log_note(const char *line) {
+  const char *unknown;
+  if (raia_log_level(&unknown) != RAIA_LOG_NONE)
+    fprintf(stderr, "raia: %s\n", line);
+}
+
 void raia_log_attempt(const struct raia_transfer *t) {
   fprintf(stderr,
           "raia: %s %.200s: %s %ld, %.0f ms, attempt %d, %zu bytes out, %zu "

@@ -10,6 +10,9 @@ enum raia_log_level { RAIA_LOG_NONE, RAIA_LOG_INFO, RAIA_LOG_DEBUG };
    none, else to NULL. */
 enum raia_log_level raia_log_level(const char **unknown);
 
+/* A line of its own, if RAIA_LOG asks for any. */
+void raia_log_note(const char *line);
+
 /* A line on the attempt that `t` has ended. */
 void raia_log_attempt(const struct raia_transfer *t);
 

@@ -42,7 +42,7 @@ static void call_on_event(lua_State *L, struct raia_request *r) {
     lua_rawseti(L, -4, 1); /* request, table, client, its, error */
     lua_pushvalue(L, -3);
     lua_setiuservalue(L, -5, RAIA_REQUEST_ERROR);
-    raia_pool_stop(&r->transfer, RAIA_CANCELLED);
+    raia_request_drop(r, RAIA_CANCELLED);
   }
   lua_pop(L, 3);
 }

@@ -2,6 +2,7 @@
 #include "request.h"
 
 #include "engine.h"
+#include "error.h"
 #include "news.h"
 #include "reply.h"
 #include "scheduler.h"
@@ -9,6 +10,7 @@
 
 #include <lauxlib.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const double default_timeout = 60; /* seconds, of an attempt */
@@ -73,8 +75,17 @@ void raia_request_refuse(lua_State *L, int index) {
   lua_settop(L, top);
 }
 
+void raia_request_drop(struct raia_request *r, enum raia_kind kind) {
+  struct raia_transfer *t = &r->transfer;
+  bool under_way = t->state != RAIA_READY && t->state != RAIA_DONE;
+  raia_pool_stop(t, kind);
+  if (under_way && !t->forked) /* the parent's are not dropped */
+    r->dropped = true;
+}
+
 int raia_request_results(lua_State *L, int index) {
   struct raia_request *r = lua_touserdata(L, index);
+  r->dropped = false;
   luaL_checkstack(L, 10, NULL);
   if (lua_getiuservalue(L, index, RAIA_REQUEST_ERROR) == LUA_TTABLE) {
     lua_rawgeti(L, -1, 1);
@@ -178,12 +189,29 @@ static int request_tostring(lua_State *L) {
   return 1;
 }
 
+/* Warns of a request that was dropped, and says how far it had come. */
+static void warn_of_dropped(lua_State *L, const struct raia_request *r) {
+  static const char *const reach[] = {"nothing of it was sent",
+                                      "it was not carried out",
+                                      "it may have been carried out"};
+  const struct raia_transfer *t = &r->transfer;
+  char line[400];
+  snprintf(line, sizeof line, "%s:%s (%s %.200s) was dropped unfinished: %s",
+           raia_operation_owner(r->operation), r->operation->name, t->method,
+           t->path, reach[t->reach]);
+  raia_error_warn(L, line);
+}
+
 static int request_gc(lua_State *L) {
   struct raia_request *r = raia_self(L, 1, RAIA_REQUEST);
+  raia_request_drop(r, RAIA_CANCELLED);
   raia_pool_forget(&r->transfer);
   raia_ring_out(&r->of_client);
   raia_transfer_release(&r->transfer);
   raia_buffer_free(&r->transfer.reply);
+  if (r->dropped)
+    warn_of_dropped(L, r);
+  r->dropped = false;
   return 0;
 }
 

@@ -31,6 +31,7 @@ struct raia_request {
   struct raia_link of_client;
   bool awaited; /* there is somebody to wake */
   bool held;    /* by the caller, who may ask for its results again */
+  bool dropped; /* ended by nobody's wish, and nobody has heard of it yet */
 };
 
 /* Pushes a request of the client at `client`, ready to be filled in. */
@@ -43,6 +44,10 @@ void raia_request_start(lua_State *L, int index);
 /* Ends the request at `index` as invalid, without sending it: path and
    message of what is wrong are on top and are popped. */
 void raia_request_refuse(lua_State *L, int index);
+
+/* Ends a request, if it is under way, without its caller's wish. When it is
+   collected and nobody has asked what came of it, there is a warning. */
+void raia_request_drop(struct raia_request *request, enum raia_kind kind);
 
 /* Waits until the request at `index` is done, or for `seconds`, and returns
    what it came to, or nil and a message. The end of a C function: it may

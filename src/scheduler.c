@@ -9,6 +9,7 @@
 
 #include <lauxlib.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -137,6 +138,55 @@ static int scheduler_failure(lua_State *L) {
   return 3;
 }
 
+/* ---- what Lua has in io, debug and warn, which a host may take away ---- */
+
+/* say(text): writes it on standard error. */
+static int scheduler_say(lua_State *L) {
+  fprintf(stderr, "%s", luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* warn(text): a warning, and a line of the log. */
+static int scheduler_warn(lua_State *L) {
+  raia_error_warn(L, luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* traceback(thread, text, level): the text, and where the thread is, but for
+   the innermost `level` (0) of its functions. */
+static int scheduler_traceback(lua_State *L) {
+  lua_State *thread = lua_tothread(L, 1);
+  luaL_argexpected(L, thread != NULL, 1, "thread");
+  luaL_traceback(L, thread, luaL_checkstring(L, 2),
+                 (int)luaL_optinteger(L, 3, 0));
+  return 1;
+}
+
+/* place(function): the file and line of its definition; place(thread, level):
+   those where it is in its stack; "" for what is not Lua, nil where the stack
+   ends. */
+static int scheduler_place(lua_State *L) {
+  lua_Debug at;
+  if (lua_isfunction(L, 1)) {
+    lua_settop(L, 1);
+    lua_getinfo(L, ">S", &at);
+    at.currentline = at.linedefined;
+  } else {
+    lua_State *thread = lua_tothread(L, 1);
+    luaL_argexpected(L, thread != NULL, 1, "function or thread");
+    if (!lua_getstack(thread, (int)luaL_checkinteger(L, 2), &at))
+      return 0;
+    lua_getinfo(thread, "Sl", &at);
+  }
+  if (at.currentline > 0)
+    lua_pushfstring(L, "%s:%d", at.short_src, at.currentline);
+  else
+    lua_pushliteral(L, "");
+  return 1;
+}
+
+/* ---- */
+
 /* is_terminal(): whether standard error is one. */
 static int scheduler_is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty(STDERR_FILENO));
@@ -156,6 +206,10 @@ void raia_scheduler_open(lua_State *L) {
                                        {"on_done", scheduler_on_done},
                                        {"alarm", scheduler_alarm},
                                        {"failure", scheduler_failure},
+                                       {"say", scheduler_say},
+                                       {"warn", scheduler_warn},
+                                       {"traceback", scheduler_traceback},
+                                       {"place", scheduler_place},
                                        {"is_terminal", scheduler_is_terminal},
                                        {"now", scheduler_now},
                                        {0, 0}};

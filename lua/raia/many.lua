@@ -6,6 +6,7 @@ local inner = require "raia.task".inner
 local spawn_in, home_here, pause = inner.spawn_in, inner.home_here, inner.pause
 local is_callable, check_function = inner.is_callable, inner.check_function
 local check_seconds = inner.check_seconds
+local traceback = scheduler.traceback
 local unpack = table.unpack
 
 -- Tasks that end with what has spawned them.
@@ -126,7 +127,7 @@ local function map(list, fn, options)
       return
     end
     local all = table.pack(xpcall(fn, function(err)
-      return type(err) == "string" and debug.traceback(err, 2) or err
+      return type(err) == "string" and traceback(coroutine.running(), err, 2) or err
     end, list[i], i))
     if not all[1] then
       failures[i] = { message = tostring(all[2]), err = all[2] }

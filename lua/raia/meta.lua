@@ -240,7 +240,9 @@ function conversation:refresh(options) end
 local message = {} -- luacheck: ignore
 
 ---A call under way, from an option `wait = false`. It moves along whenever any call waits. One
----that nobody holds any more is cancelled.
+---that is collected, or under way when its client is or the program ends, is dropped: a warning of
+---Lua's and a line of `RAIA_LOG` name it and say whether it may have been carried out. None is
+---given for what `cancel` or `client:close` ended, or where its results were asked for since.
 ---@class raia.Request
 local request = {}
 
@@ -280,7 +282,8 @@ function request:cancel() end
 function raia.run(fn, ...) end
 
 ---Makes a task of fn. It runs in `raia.run`, in `raia.step`, while somebody outside of all tasks
----joins or sleeps, and in the event loop in use.
+---joins or sleeps, and in the event loop in use. One that has not ended when the program does is
+---dropped, and a warning of Lua's says where it was.
 ---@param fn function
 ---@param ... any its arguments
 ---@return raia.Task

@@ -29,10 +29,10 @@ local function progress(label, options)
       done < total and clock((total - done) / rate) .. " left" or clock(now - start))
     if terminal then
       local full = total > 0 and done * width // total or width
-      io.stderr:write("\r\27[K[", ("#"):rep(full), ("."):rep(width - full), "] ", text,
-        done >= total and "\n" or "")
+      scheduler.say("\r\27[K[" .. ("#"):rep(full) .. ("."):rep(width - full) .. "] " .. text
+        .. (done >= total and "\n" or ""))
     else
-      io.stderr:write(text, "\n")
+      scheduler.say(text .. "\n")
     end
   end
 end

@@ -1,5 +1,7 @@
 -- Tasks: coroutines that wait for requests, for time and for each other, side by side.
 -- What is public of it is described in raia/meta.lua.
+local require, coroutine = require, coroutine -- which a host may take away
+if not coroutine then error("raia: this host has no `coroutine`, which tasks need", 0) end
 local scheduler = require "raia.core".scheduler
 
 local unpack, huge = table.unpack, math.huge
@@ -86,7 +88,7 @@ end
 local function settle(task, good, ...)
   if not good then
     local err = ...
-    if type(err) == "string" then err = debug.traceback(task.co, err) end
+    if type(err) == "string" then err = scheduler.traceback(task.co, err) end
     local closed, second = coroutine.close(task.co)
     if not closed and second ~= (...) then err = second end
     finish(task, true, err)
@@ -101,7 +103,7 @@ end
 -- Gives a task its turn. One whose end there is no memory for has failed for that.
 local function resume(task)
   local arguments = task.arguments or nil
-  task.arguments = false
+  task.arguments, task.fn = false, false
   local good, err
   if arguments then
     good, err = pcall(settle, task,
@@ -190,19 +192,39 @@ function Task:__tostring()
   return ("raia.task (%s)"):format(state)
 end
 
+-- Where in the program a task is, or what it would have begun with.
+local function place(task)
+  if task.arguments then
+    local at = scheduler.place(task.fn)
+    return at ~= "" and at or "a C function"
+  end
+  local level = 0
+  while true do
+    local at = scheduler.place(task.co, level)
+    if not at then return "?" end
+    if at ~= "" and not at:find "raia[/\\]%a+%.lua:%d+$" then return at end
+    level = level + 1
+  end
+end
+
 function Task:__gc()
-  if self.failed and not self.joined and not self.scope then
-    io.stderr:write("raia: a task that nobody joined failed: ", tostring(self.results[1]), "\n")
+  if not self.ended and tasks[self.co] then
+    scheduler.warn(("a task (%s) was dropped %s"):format(place(self),
+      self.arguments and "before it had begun" or "unfinished"))
+  elseif self.failed and not self.joined and not self.scope then
+    scheduler.say("raia: a task that nobody joined failed: " .. tostring(self.results[1]) .. "\n")
   end
 end
 
 -- A task that ends with `scope`; what it spawns ends with `home`. nil: with nothing.
 local function spawn_in(scope, home, fn, ...)
   if scope and scope.failures.closing then scope = nil end
+  local callable = fn
+  if type(fn) ~= "function" then fn = function(...) return callable(...) end end
   local task = setmetatable({ waiters = {}, scope = scope, home = home, waiting = true,
     ended = false, failed = false, results = false, joined = false, next = false, turn = 0,
-    arguments = false, co = false }, Task)
-  task.co = coroutine.create(type(fn) == "function" and fn or function(...) return fn(...) end)
+    arguments = false, co = false, fn = fn }, Task)
+  task.co = coroutine.create(fn)
   task.arguments = table.pack(...)
   tasks[task.co] = task
   if scope then scope[task] = true end

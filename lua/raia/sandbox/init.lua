@@ -4,7 +4,10 @@
 local OPTIONS = { port = "number", key = "string", delay = "number", agent = "string",
   outbox = "string", tls_cert = "string", tls_key = "string", lua = "string" }
 
-local HERE = debug.getinfo(1, "S").source:match("^@(.*)init%.lua$")
+-- Where this file is: as `require` says, or the debug library where a host's own does not.
+local package, debug, io, os = package, debug, io, os -- which a host may take away
+local function folder(file) return tostring(file):match("^@?(.*)init%.lua$") end
+local HERE = folder(select(2, ...)) or debug and folder(debug.getinfo(1, "S").source)
 
 local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
@@ -28,7 +31,7 @@ end
 -- The shell says its process id and becomes the sandbox. The key goes by the environment.
 local function command(options, key)
   local path, cpath = HERE:gsub("raia[/\\]sandbox[/\\]$", "") .. "?.lua;;", ";;"
-  if _VERSION == "Lua 5.4" then path, cpath = package.path, package.cpath end
+  if package and _VERSION == "Lua 5.4" then path, cpath = package.path, package.cpath end
   local words = {
     "echo $$;",
     "LUA_PATH_5_4=" .. quote(path), "LUA_CPATH_5_4=" .. quote(cpath),
@@ -71,6 +74,9 @@ end
 local function start(options)
   options = options or {}
   check(options)
+  local missing = not (io and io.popen) and "io.popen" or not (os and os.execute) and "os.execute"
+    or not HERE and "a `require` that tells a file where it is, or `debug`"
+  if missing then error("raia.sandbox: this host lacks " .. missing, 2) end
   local key = options.key or os.getenv("RAIA_SANDBOX_KEY") or "sandbox"
   local pipe, problem = io.popen(command(options, key), "r")
   if not pipe then return nil, problem end
