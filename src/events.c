@@ -74,7 +74,7 @@ bool raia_events_set(struct raia_events *set, int fd, int what, int tag) {
 void raia_events_opened(struct raia_events *set, int fd) {
   struct watch *w = watch(set, fd);
   if (w != NULL)
-    *w = (struct watch){.lasting = true};
+    w->lasting = true;
 }
 
 void raia_events_closing(struct raia_events *set, int fd) {

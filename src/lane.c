@@ -40,7 +40,7 @@ static int on_timer(CURLM *multi, long milliseconds, void *data) {
 }
 
 bool raia_lane_open(struct raia_lane *lane, struct raia_events *events,
-                    int tag, bool multiplexes) {
+                    int tag) {
   lane->events = events;
   lane->tag = tag;
   lane->multi = curl_multi_init();
@@ -55,14 +55,15 @@ bool raia_lane_open(struct raia_lane *lane, struct raia_events *events,
   SET(CURLMOPT_TIMERDATA, lane);
   if (curl_version_info(CURLVERSION_NOW)->version_num >= QUICK_EXIT_SINCE)
     SET(QUICK_EXIT, 1L);
-  if (multiplexes) {
-    /* libcurl else takes it that a connection has room for 100, and opens one
-       for each request beyond them until it knows better. */
-    SET(CURLMOPT_MAX_HOST_CONNECTIONS, 8L);
-    SET(CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
-  }
 #undef SET
   return code == CURLM_OK;
+}
+
+void raia_lane_multiplex(struct raia_lane *lane) {
+  /* Without these, libcurl assumes that a connection has room for 100 streams,
+     and makes one for each request beyond them until it knows better. */
+  curl_multi_setopt(lane->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 8L);
+  curl_multi_setopt(lane->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
 }
 
 void raia_lane_close(struct raia_lane *lane) {

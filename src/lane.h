@@ -18,7 +18,10 @@ struct raia_lane {
 
 /* Opens one that is not open. False when out of memory. */
 bool raia_lane_open(struct raia_lane *lane, struct raia_events *events,
-                    int tag, bool multiplexes);
+                    int tag);
+
+/* From now on, has what is added share few connections. */
+void raia_lane_multiplex(struct raia_lane *lane);
 
 /* Ends its connections. No handle may be in it. */
 void raia_lane_close(struct raia_lane *lane);

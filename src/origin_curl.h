@@ -9,6 +9,8 @@
 
 struct raia_transfer;
 
+enum { RAIA_SOCKETS_KEPT = 4 };
+
 struct raia_handle {
   CURL *easy;
   CURLU *url;
@@ -17,7 +19,8 @@ struct raia_handle {
   char detail[CURL_ERROR_SIZE];   /* libcurl's words for what went wrong */
   bool set_up;                    /* by the transfer that had it first */
   bool spoiled; /* an attempt on it has failed: not to be used again */
-  struct raia_delivery delivery; /* of the attempt under way */
+  struct raia_delivery delivery;                /* of the attempt under way */
+  int sockets[RAIA_SOCKETS_KEPT], sockets_made; /* the latest for it */
   struct raia_ear ear;
   struct raia_handle *next;
 };

@@ -29,21 +29,11 @@ int raia_pool_socket(const struct raia_pool *pool, int own, int peer) {
   return raia_sockets_find(&pool->sockets, own, peer);
 }
 
-/* Remembers the socket of the connection that `t` made. */
-static void remember_socket(struct raia_pool *pool, struct raia_transfer *t) {
-  long own = 0, peer = 0;
-  curl_socket_t fd = CURL_SOCKET_BAD;
-  if (t->reused)
-    return;
-  curl_easy_getinfo(t->handle->easy, CURLINFO_LOCAL_PORT, &own);
-  curl_easy_getinfo(t->handle->easy, CURLINFO_PRIMARY_PORT, &peer);
-  curl_easy_getinfo(t->handle->easy, CURLINFO_ACTIVESOCKET, &fd);
-  if (fd != CURL_SOCKET_BAD)
-    raia_sockets_add(&pool->sockets, fd, (int)own, (int)peer);
-}
-
-void raia_pool_opened(struct raia_pool *pool, int fd) {
-  raia_events_opened(pool->events, fd);
+void raia_pool_connected(struct raia_pool *pool, int fd, int own, int peer,
+                         bool lasting) {
+  raia_sockets_add(&pool->sockets, fd, own, peer);
+  if (lasting)
+    raia_events_opened(pool->events, fd);
 }
 
 void raia_pool_closing(struct raia_pool *pool, int fd) {
@@ -55,22 +45,26 @@ void raia_pool_closing(struct raia_pool *pool, int fd) {
 
 static void renew(struct raia_pool *pool);
 
-/* The lane for one more attempt through `gate`. */
+/* The lane for one more attempt through `gate`, open; NULL when out of
+   memory. */
 static struct raia_lane *choose_lane(struct raia_pool *pool,
                                      const struct raia_gate *gate) {
-  int i = gate->protocol == RAIA_HTTP2 ? RAIA_MULTIPLEXED : RAIA_PLAIN;
-  while (i != RAIA_MULTIPLEXED && i < RAIA_LANES - 1 &&
-         pool->lanes[i].active >= LANE_ROOM)
-    i++;
-  return &pool->lanes[i];
-}
-
-static bool open_lane(struct raia_pool *pool, struct raia_lane *lane) {
+  struct raia_lane *lane = pool->lanes, *last = lane + RAIA_LANES - 1;
+  bool multiplexes = gate->protocol == RAIA_HTTP2 && pool->multiplexed != NULL;
+  if (multiplexes)
+    lane = pool->multiplexed;
+  else
+    while (lane == pool->multiplexed ||
+           (lane < last && lane->active >= LANE_ROOM))
+      lane++;
   int i = (int)(lane - pool->lanes);
   if (i >= pool->open)
     pool->open = i + 1;
-  return lane->multi != NULL ||
-         raia_lane_open(lane, pool->events, i, i == RAIA_MULTIPLEXED);
+  if (lane->multi == NULL && !raia_lane_open(lane, pool->events, i))
+    return NULL;
+  if (multiplexes)
+    raia_lane_multiplex(lane);
+  return lane;
 }
 
 bool raia_pool_open(struct raia_pool *pool) {
@@ -82,7 +76,7 @@ bool raia_pool_open(struct raia_pool *pool) {
   raia_ring_init(&pool->widened);
   pool->random = (unsigned)time(NULL) ^ (unsigned)(uintptr_t)pool;
   pool->events = raia_events_open();
-  return pool->events != NULL && open_lane(pool, &pool->lanes[RAIA_PLAIN]);
+  return pool->events != NULL;
 }
 
 static void leave(struct raia_transfer *t) {
@@ -175,9 +169,12 @@ static void begin_widened(struct raia_pool *pool) {
   }
 }
 
-void raia_pool_learned(struct raia_pool *pool, struct raia_gate *gate,
-                       enum raia_protocol protocol) {
+void raia_pool_learned(struct raia_transfer *t, enum raia_protocol protocol) {
+  struct raia_pool *pool = t->pool;
+  struct raia_gate *gate = raia_origin_gate(t->origin);
   enum raia_protocol before = gate->protocol;
+  if (protocol == RAIA_HTTP2 && pool->multiplexed == NULL)
+    pool->multiplexed = t->lane; /* which has the connection */
   gate->protocol = protocol == RAIA_HTTP2 ? RAIA_HTTP2 : RAIA_HTTP1;
   if (gate->protocol != before && !raia_ring_empty(&gate->queue)) {
     raia_ring_out(&gate->widened);
@@ -263,12 +260,12 @@ static void attempt(struct raia_pool *pool, struct raia_transfer *t,
                     struct raia_gate *gate) {
   struct raia_lane *lane = choose_lane(pool, gate);
   t->held_from = 0;
-  if (!open_lane(pool, lane) || !raia_transfer_begin(t) ||
+  t->lane = lane;
+  if (lane == NULL || !raia_transfer_begin(t) ||
       !raia_lane_add(lane, t->handle)) {
     finish(t, RAIA_NO_MEMORY);
     return;
   }
-  t->lane = lane;
   t->attempts++;
   t->state = RAIA_RUNNING;
   gate->active++;
@@ -346,7 +343,6 @@ static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
   double now = raia_now(), random = next_random(pool);
   struct raia_gate *gate = raia_origin_gate(t->origin);
   raia_transfer_end(t, code);
-  remember_socket(pool, t);
   if (raia_transfer_was_offered_a_bad_connection(t)) {
     t->fresh = true;
     t->attempts--;
@@ -354,7 +350,7 @@ static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
     return;
   }
   if (gate->protocol == RAIA_PROTOCOL_UNKNOWN) /* the others wait no longer */
-    raia_pool_learned(pool, gate, RAIA_HTTP1);
+    raia_pool_learned(t, RAIA_HTTP1);
   t->attempt_ended = true;
   slow_down(t, now, random);
   take_out(t);
@@ -407,11 +403,12 @@ static void give_up(struct raia_pool *pool, struct raia_lane *lane) {
   raia_lane_close(lane);
 }
 
-/* Closes what idle lanes keep open. */
+/* Closes what idle lanes keep open that only many calls at once have needed.
+ */
 static void tidy(struct raia_pool *pool) {
-  for (int i = RAIA_PLAIN + 1; i < pool->open; i++) {
+  for (int i = 1; i < pool->open; i++) {
     struct raia_lane *lane = &pool->lanes[i];
-    if (lane->multi == NULL)
+    if (lane->multi == NULL || lane == pool->multiplexed)
       continue;
     if (lane->active > 0)
       lane->idle_from = 0;

@@ -8,20 +8,21 @@
 #include "sockets.h"
 #include "transfer.h"
 
-/* HTTP/2 has a lane of its own, because it is to share few connections and
-   libcurl can be told so only for all of a multi handle's. Others have as many
-   lanes as it takes: libcurl goes through all connections of a handle for each
-   request, which makes a thousand of them slow. */
-enum { RAIA_MULTIPLEXED, RAIA_PLAIN, RAIA_LANES = 33 };
+/* libcurl goes through all connections of a multi handle for each request,
+   which makes a thousand of them slow: so there are as many lanes as it takes.
+   HTTP/2 keeps to one of them, because it is to share few connections and
+   libcurl can be told so only for all of a multi handle's. */
+enum { RAIA_LANES = 32 };
 
 struct raia_pool {
   struct raia_lane lanes[RAIA_LANES];
-  int open;                   /* lanes from here on have never been used */
-  struct raia_events *events; /* NULL: closed */
-  struct raia_link running;   /* transfers, by their link */
-  struct raia_link timers;    /* the soonest first */
-  struct raia_link news;      /* not told yet, the oldest first */
-  long in_flight;             /* transfers started and not done */
+  int open;                      /* lanes from here on have never been used */
+  struct raia_lane *multiplexed; /* the one of HTTP/2, or NULL */
+  struct raia_events *events;    /* NULL: closed */
+  struct raia_link running;      /* transfers, by their link */
+  struct raia_link timers;       /* the soonest first */
+  struct raia_link news;         /* not told yet, the oldest first */
+  long in_flight;                /* transfers started and not done */
   struct raia_sockets sockets;
   struct raia_link widened; /* gates: there may be room for what is queued */
   unsigned random;
@@ -63,12 +64,13 @@ struct raia_news *raia_pool_news(struct raia_pool *pool);
 /* The socket of the open connection between those ports, or -1. */
 int raia_pool_socket(const struct raia_pool *pool, int own, int peer);
 
-/* The server behind `gate` speaks that protocol, or it can't be told. */
-void raia_pool_learned(struct raia_pool *pool, struct raia_gate *gate,
-                       enum raia_protocol protocol);
+/* The server that `t` is for speaks that protocol, or it can't be told. */
+void raia_pool_learned(struct raia_transfer *t, enum raia_protocol protocol);
 
-/* A socket for connections was made, or is about to be closed. */
-void raia_pool_opened(struct raia_pool *pool, int fd);
+/* A socket has become a connection between those ports; `lasting` where it may
+   be kept while nobody uses it. A socket is about to be closed. */
+void raia_pool_connected(struct raia_pool *pool, int fd, int own, int peer,
+                         bool lasting);
 void raia_pool_closing(struct raia_pool *pool, int fd);
 
 /* A descriptor that is readable when a step would find something, or -1; and

@@ -4,12 +4,15 @@
 #include "origin_curl.h"
 #include "pool.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* libcurl keeps them, in several times as much memory. */
@@ -127,13 +130,12 @@ static size_t on_header(char *line, size_t size, size_t n, void *handle) {
 
 /* A program that the host starts gets no connection of ours. */
 static int on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
-  struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
+  struct raia_handle *h = handle;
   (void)purpose;
   (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-  if (t->lane != &t->pool->lanes[RAIA_MULTIPLEXED]) /* HTTP/2 is never idle */
-    raia_pool_opened(t->pool, fd);
-  return raia_delivery_may_connect(&t->handle->delivery) ? CURL_SOCKOPT_OK
-                                                         : CURL_SOCKOPT_ERROR;
+  h->sockets[h->sockets_made++ % RAIA_SOCKETS_KEPT] = fd;
+  return raia_delivery_may_connect(&h->delivery) ? CURL_SOCKOPT_OK
+                                                 : CURL_SOCKOPT_ERROR;
 }
 
 /* Connections outlive their transfers, and handles; but not the pool. */
@@ -142,18 +144,42 @@ static int on_close(void *pool, curl_socket_t fd) {
   return close(fd);
 }
 
+/* The port of this end of a socket, 0 when it has none. */
+static int port_of(int fd) {
+  struct sockaddr_storage address;
+  socklen_t size = sizeof address;
+  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+    return 0;
+  if (address.ss_family == AF_INET)
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+  if (address.ss_family == AF_INET6)
+    return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+  return 0;
+}
+
+/* Remembers the socket of a new connection. libcurl may have made several, of
+   which the first to connect has won. */
+static void remember_socket(struct raia_transfer *t, int own, int peer) {
+  struct raia_handle *handle = t->handle;
+  bool lasting = handle->delivery.protocol == RAIA_HTTP1;
+  for (int i = 0; i < RAIA_SOCKETS_KEPT && i < handle->sockets_made; i++)
+    if (port_of(handle->sockets[i]) == own)
+      raia_pool_connected(t->pool, handle->sockets[i], own, peer, lasting);
+}
+
 /* Called when a connection is ready for the request. */
 static int on_ready(void *handle, char *ip, char *own_ip, int port,
                     int own_port) {
   struct raia_transfer *t = ((struct raia_handle *)handle)->transfer;
   struct raia_delivery *delivery = &t->handle->delivery;
-  struct raia_gate *gate = raia_origin_gate(t->origin);
   (void)ip;
   (void)own_ip;
   if (!raia_delivery_start(delivery, raia_pool_socket(t->pool, own_port, port),
-                           gate->https))
+                           raia_origin_gate(t->origin)->https))
     return CURL_PREREQFUNC_ABORT;
-  raia_pool_learned(t->pool, gate, delivery->protocol);
+  if (!delivery->kept)
+    remember_socket(t, own_port, port);
+  raia_pool_learned(t, delivery->protocol);
   raia_ear_listen(&t->handle->ear, delivery->protocol == RAIA_HTTP2);
   return CURL_PREREQFUNC_OK;
 }
@@ -256,6 +282,7 @@ bool raia_transfer_begin(struct raia_transfer *t) {
   t->handle->transfer = t;
   t->handle->detail[0] = '\0';
   t->handle->ear.folded = false;
+  t->handle->sockets_made = 0;
   raia_delivery_reset(&t->handle->delivery);
   CURLcode code = aim(t);
   t->fresh = false;
