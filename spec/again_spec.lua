@@ -4,7 +4,7 @@ local servers = require "spec.support.server"
 local support = require "spec.support.run"
 
 -- Answers with the request's path and body; /big with ten thousand letters; /later is told to come
--- again, once; a conversation that is read gets the id "new".
+-- again, once; a conversation that is read has the id "new".
 local script = [[
 local connection = ...
 local request = connection:request()
@@ -185,13 +185,16 @@ describe("on one client", function()
     assert.equal(first, held:result())
   end)
 
-  it("a conversation that was read again under another id is asked there", function()
-    local conversation = client:conversation "old"
-    assert(conversation:send "one")
+  it("a conversation is asked where it was, also when it was read again", function()
+    local other = client:conversation "old"
+    assert.is_nil((other:refresh()))
+    assert(other:send "one")
     assert.equal("/external/conversations/old/messages", last().path)
-    assert(conversation:refresh())
-    assert.equal("new", conversation.id)
+    local conversation = client:conversation "new"
     assert(conversation:send "two")
+    assert(conversation:refresh())
+    assert.is_truthy(conversation.title)
+    assert(conversation:send "three")
     assert.equal("/external/conversations/new/messages", last().path)
     assert(conversation:refresh())
     assert.equal("/external/conversations/new", last().path)

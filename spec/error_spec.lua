@@ -409,13 +409,23 @@ describe("a reply with 200 that is", function()
     end
   end)
 
+  it("no object is an error of all others", function()
+    for _, body in ipairs { '"text"', "17", "null", "true", "false" } do
+      local peer <close> = replying(200, body)
+      local client = client_of(peer)
+      for name, call in pairs(calls) do
+        if name ~= "client:request" then failure("decode", call[3](client)) end
+      end
+    end
+  end)
+
   it("a page is no success of conversations:delete_all", function()
     local peer <close> = replying(200, "<html>Log in</html>", { ["Content-Type"] = "text/html" })
     failure("decode", client_of(peer).conversations:delete_all("u"))
   end)
 
-  it("no table is an error of client:request", function()
-    for _, body in ipairs { '"text"', "17", "null", "true", "<html>", "{", " " } do
+  it("no JSON is an error of client:request", function()
+    for _, body in ipairs { "<html>", "{", " ", '"text', "17 18", "nul", "True" } do
       local peer <close> = replying(200, body)
       failure("decode", get(client_of(peer)))
     end

@@ -355,6 +355,44 @@ describe("what comes back", function()
     assert.is_true(client_of(peer):request("DELETE", "/x"))
   end)
 
+  it("of client:request is any other value of JSON, as it is", function()
+    local values = { ["null"] = raia.null, ["true"] = true, ["false"] = false, ["17"] = 17,
+      ["-2.5"] = -2.5, ['"text"'] = "text", ['""'] = "", [" true "] = true }
+    for body, expected in pairs(values) do
+      local peer <close> = replying(200, body)
+      for _, options in ipairs { {}, { wait = false } } do
+        local value, message = client_of(peer):request("GET", "/x", nil, options)
+        if options.wait == false then value, message = value:wait() end
+        assert.is_nil(message)
+        assert.is_true(rawequal(expected, value))
+        assert.equal(math.type(expected), math.type(value))
+      end
+    end
+  end)
+
+  it("of conversation:refresh with another id is an error, and nothing is changed", function()
+    for _, id in ipairs { '"c-2"', '"C-1"', '"c-1 "', '""', "1", "null" } do
+      local peer <close> = server.start(([[
+        local connection = ...
+        connection:request()
+        connection:reply(200, '{"id":"c-1","title":"mine"}')
+        while connection:request() do
+          connection:reply(200, '{"id":%s,"conversationId":"c-1","title":"other"}')
+        end]]):format(id))
+      local client <close> = client_of(peer)
+      local conversation = assert(client.conversations:get("c-1"))
+      local result, message, err = conversation:refresh()
+      assert.is_nil(result)
+      assert.equal("decode", err.kind)
+      assert.is_truthy(message:find(" id", 1, true), message)
+      assert.equal("c-1", conversation.id)
+      assert.equal("mine", conversation.title)
+      assert.is_nil(conversation.conversationId)
+      conversation:messages()
+      assert.is_truthy(peer:requests()[3].path:find("/c-1/messages", 1, true))
+    end
+  end)
+
   it("reads null as nil, and raia.totable keeps raia.null", function()
     local nulls = '{"id":"c-1","title":null,"score":null,"message":null,"metadata":null}'
     local peer <close> = replying(200, nulls)

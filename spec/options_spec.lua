@@ -47,7 +47,7 @@ local NAN, HUGE = 0 / 0, math.huge
 
 -- name, what is taken, what is refused
 local client_options = {
-  { "secret_key", { "k", "kéy", ("k"):rep(4000) }, { 5, true, {}, "a\0b" } },
+  { "secret_key", { "k", "~k!", ("k"):rep(4000) }, { 5, true, {}, "a\0b", "kéy" } },
   { "region", { "us", "eu" }, { 5, true, {}, "mars", "US", "" } },
   { "base_url", { NOWHERE, "https://example.com" }, { 5, true, {}, print } },
   { "timeout", { 0.001, 1, 60.5, 300 }, { "5", true, {}, 0, -1, NAN, HUGE, -HUGE } },
@@ -58,7 +58,7 @@ local client_options = {
   { "headers", { {}, { ["X-A"] = "1" } }, { "X-A: 1", 5, true, print } },
   { "user_agent", { "bot/2" }, { 5, true, {}, "a\0b" } },
   { "proxy", { "", "http://127.0.0.1:3128" }, { 5, true, {}, "a\0b" } },
-  { "ca_file", { "/etc/ssl/none.pem" }, { 5, true, {}, "a\0b" } },
+  { "ca_file", {}, { 5, true, {}, "a\0b", "/etc/ssl/none.pem" } },
   { "allow_insecure", { true, false }, { "true", 1, {}, print } },
   { "on_event", { print }, { "print", 1, true, {}, setmetatable({}, { __call = print }) } },
 }
@@ -359,6 +359,7 @@ describe("a header", function()
     ["of the host"] = { "host", "example.com" }, ["of the length"] = { "Content-Length", "5" },
     ["of the coding"] = { "Transfer-Encoding", "chunked" },
     ["of the content"] = { "Content-Type", "text/plain" },
+    ["of packing"] = { "accept-Encoding", "gzip" },
   }
   for name, header in pairs(bad) do
     it(name .. " is refused before anything is sent", function()
@@ -484,7 +485,10 @@ describe("an id", function()
   }
   for id, expected in pairs(encoded) do
     it(("%q stays one segment of the path"):format(id:sub(1, 20)), function()
-      local peer <close> = server.start(ECHO)
+      local peer <close> = server.start(([[
+        local connection = ...
+        while connection:request() do connection:reply(200, %q) end]]):format(
+          cjson.encode { id = id, messages = {} }))
       local client <close> = client_of(peer, { base_url = peer.base_url .. "/prefix" })
       for call, suffix in pairs(suffixes) do
         assert(ask(client, id, call))
@@ -749,7 +753,6 @@ describe("the option", function()
     finally(made.remove)
     local peer <close> = server.start(ECHO, { tls = made.good })
     fails("tls", client_of(peer):request("GET", "/x"))
-    fails("tls", client_of(peer, { ca_file = made.directory .. "/none.pem" }):request("GET", "/x"))
     assert.equal(0, #peer:requests())
     assert(client_of(peer, { ca_file = made.ca }):request("GET", "/x"))
   end)

@@ -16,6 +16,7 @@
 struct call_options {
   double timeout;
   long max_retries;
+  struct raia_headers *headers;
   bool wait;
 };
 
@@ -26,7 +27,8 @@ static const struct raia_option rows[] = {
      0.001, 1e6},
     {"max_retries", RAIA_OPTION_COUNT,
      offsetof(struct call_options, max_retries), 0, 100},
-    {"headers", RAIA_OPTION_HEADERS, 0, 0, 0},
+    {"headers", RAIA_OPTION_HEADERS, offsetof(struct call_options, headers), 0,
+     0},
     {"wait", RAIA_OPTION_BOOLEAN, offsetof(struct call_options, wait), 0, 0},
     {0}};
 
@@ -41,19 +43,12 @@ static const char *keep(lua_State *L, int request, int slot, size_t *length) {
 /* Sets what argument `arg` of options says. */
 static bool read_options(lua_State *L, int arg, struct raia_request *r) {
   struct raia_transfer *t = &r->transfer;
-  struct call_options options = {t->timeout, t->max_retries, true};
+  struct call_options options = {t->timeout, t->max_retries, &t->headers,
+                                 true};
   raia_options_read(L, arg, r->operation->option != NULL ? rows : rows + 1,
                     &options);
   t->timeout = options.timeout;
   t->max_retries = (int)options.max_retries;
-  if (!lua_istable(L, arg))
-    return true;
-  if (raia_options_field(L, arg, "headers") == LUA_TTABLE)
-    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
-      if (!raia_headers_set(&t->headers, lua_tostring(L, -2),
-                            lua_tostring(L, -1)))
-        luaL_error(L, "not enough memory");
-  lua_pop(L, 1);
   return options.wait;
 }
 

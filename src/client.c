@@ -9,12 +9,16 @@
 #include "options.h"
 #include "request.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct client_options {
-  struct raia_origin_options origin;
+  struct raia_origin_options origin; /* its key NULL: the environment's */
   const char *region;
   double timeout;
   long max_retries, max_response_bytes;
@@ -38,7 +42,7 @@ static const struct raia_option rows[] = {
     {"max_connections", RAIA_OPTION_COUNT, ORIGIN(max_connections), 1, 65535},
     {"max_response_bytes", RAIA_OPTION_COUNT,
      offsetof(struct client_options, max_response_bytes), 1, 2147483647},
-    {"headers", RAIA_OPTION_HEADERS, 0, 0, 0},
+    {"headers", RAIA_OPTION_HEADERS, ORIGIN(headers), 0, 0},
     {"user_agent", RAIA_OPTION_STRING, ORIGIN(user_agent), 0, 0},
     {"proxy", RAIA_OPTION_STRING, ORIGIN(proxy), 0, 0},
     {"ca_file", RAIA_OPTION_STRING, ORIGIN(ca_file), 0, 0},
@@ -57,68 +61,127 @@ static const char *url_of_region(lua_State *L, const char *region) {
     return "https://api.raia2.com";
   if (strcmp(region, "eu") != 0)
     luaL_error(L, "raia.client: there is no region '%s', only 'us' and 'eu'",
-               region);
+               lua_pushstring(L, region)); /* which the error could outlive */
   return "https://api-eu.raia2.com";
 }
 
-/* Raises unless `value` can stand in a header. Its text is not shown: it may
-   be the key. */
-static void check_line(lua_State *L, const char *name, const char *value) {
-  if (value != NULL && raia_header_bad("X", 1, value, strlen(value)) != NULL)
-    luaL_error(L,
-               "raia.client: the %s holds a control character (a line end "
-               "that came with it?)",
-               name);
+/* ---- the key ---- */
+
+/* What comes with a key by mistake and is not seen. */
+static const struct {
+  const char *bytes, *what;
+} strays[] = {
+    {"\xEF\xBB\xBF", "holds a byte order mark (U+FEFF)"},
+    {"\xC2\xA0", "holds a no-break space (U+00A0)"},
+    {"\xE2\x80\x8B", "holds a zero-width space (U+200B)"},
+    {" ", "holds a space"},
+    {"\t", "holds a tab"},
+};
+
+/* What is wrong with a key that is not empty, or NULL. */
+static const char *bad_key(const char *key) {
+  size_t length = strlen(key);
+  char last = key[length - 1];
+  if (strspn(key, " \t\n\v\f\r") == length)
+    return "is blank";
+  if (last == '\n' || last == '\r')
+    return "ends with a line end, as what is read from a file does";
+  if (length > 1 && last == *key && strchr("\"'`", last) != NULL)
+    return "has quotes around it";
+  for (size_t i = 0; i < sizeof strays / sizeof *strays; i++)
+    if (strstr(key, strays[i].bytes) != NULL)
+      return strays[i].what;
+  for (const char *c = key; *c != '\0'; c++)
+    if ((unsigned char)*c < ' ' || (unsigned char)*c >= 127)
+      return (unsigned char)*c > 127 ? "holds a character beyond ASCII"
+                                     : "holds a control character";
+  return raia_header_bad("X", 1, key, length);
+}
+
+/* Finds the key, or raises and says what is wrong with it, not what it is. */
+static const char *find_key(lua_State *L, const char *option) {
+  const char *key =
+      option != NULL ? option : environment("RAIA_AGENT_SECRET_KEY");
+  if (key == NULL || *key == '\0')
+    luaL_error(L, "raia.client: no key: set secret_key, or "
+                  "RAIA_AGENT_SECRET_KEY in the environment");
+  const char *bad = key == NULL ? NULL : bad_key(key);
+  if (bad != NULL)
+    luaL_error(L, "raia.client: the secret_key%s %s",
+               option != NULL ? "" : " of RAIA_AGENT_SECRET_KEY", bad);
+  return key;
+}
+
+/* ---- the other options ---- */
+
+/* Raises unless a connection could trust what the file holds. */
+static void check_ca_file(lua_State *L, const char *path) {
+  char line[256];
+  bool found = false;
+  FILE *file = NULL;
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd >= 0 && (file = fdopen(fd, "r")) == NULL)
+    close(fd);
+  while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
+    found = strncmp(line, "-----BEGIN ", 11) == 0 &&
+            strstr(line, "CERTIFICATE-----") != NULL;
+  int error = file == NULL || ferror(file) ? errno : 0;
+  if (file != NULL)
+    fclose(file);
+  if (error != 0)
+    luaL_error(L, "raia.client: the ca_file cannot be read: %s",
+               strerror(error));
+  if (!found)
+    luaL_error(L, "raia.client: the ca_file holds no certificate in PEM");
 }
 
 /* Fills in from the environment what no option said, and checks strings. */
 static void complete(lua_State *L, struct client_options *o) {
-  if (o->origin.secret_key == NULL)
-    o->origin.secret_key = environment("RAIA_AGENT_SECRET_KEY");
-  if (o->origin.secret_key == NULL || *o->origin.secret_key == '\0')
-    luaL_error(L, "raia.client: no key: set secret_key, or "
-                  "RAIA_AGENT_SECRET_KEY in the environment");
-  if (o->origin.base_url == NULL && o->region == NULL)
-    o->origin.base_url = environment("RAIA_BASE_URL");
-  if (o->origin.base_url == NULL) {
+  struct raia_origin_options *origin = &o->origin;
+  origin->secret_key = find_key(L, origin->secret_key);
+  if (origin->base_url == NULL && o->region == NULL)
+    origin->base_url = environment("RAIA_BASE_URL");
+  if (origin->base_url == NULL) {
     if (o->region == NULL)
       o->region = environment("RAIA_REGION");
-    o->origin.base_url = url_of_region(L, o->region);
+    origin->base_url = url_of_region(L, o->region);
   } else if (o->region != NULL) {
     luaL_error(L, "raia.client: give region or base_url, not both");
   }
-  check_line(L, "secret_key", o->origin.secret_key);
-  check_line(L, "user_agent", o->origin.user_agent);
+  const char *agent = origin->user_agent;
+  const char *bad = raia_header_bad("X", 1, agent, strlen(agent));
+  if (bad != NULL)
+    luaL_error(L, "raia.client: the user_agent %s", bad);
+  if (origin->ca_file != NULL)
+    check_ca_file(L, origin->ca_file);
 }
 
 static void open_origin(lua_State *L, struct raia_client *client,
                         const struct raia_origin_options *options) {
-  const char *wrong = raia_origin_open(&client->origin, options);
+  const char *option = "";
+  const char *wrong = raia_origin_open(&client->origin, options, &option);
   if (wrong != NULL && strcmp(wrong, "out of memory") == 0)
     luaL_error(L, "not enough memory");
   if (wrong != NULL)
-    luaL_error(L, "raia.client: the base_url %s", wrong);
+    luaL_error(L, "raia.client: the %s %s", option, wrong);
 }
 
-/* Puts a client's user value together: argument 1 are its options. */
-static void set_user_value(lua_State *L, struct raia_client *client) {
+/* ---- the client ---- */
+
+/* Pushes a client that is closed. */
+static struct raia_client *push_closed(lua_State *L) {
+  struct raia_client *client = lua_newuserdatauv(L, sizeof *client, 1);
+  memset(client, 0, sizeof *client);
+  raia_ring_init(&client->requests);
+  luaL_setmetatable(L, RAIA_CLIENT);
   lua_createtable(L, 2, 0); /* client, values */
   lua_newuserdatauv(L, 0, 1);
   lua_pushvalue(L, -3);
   lua_setiuservalue(L, -2, 1);
   luaL_setmetatable(L, RAIA_CONVERSATIONS);
   lua_rawseti(L, -2, RAIA_CLIENT_CONVERSATIONS);
-  if (lua_istable(L, 1)) {
-    client->on_event = raia_options_field(L, 1, "on_event") == LUA_TFUNCTION;
-    lua_rawseti(L, -2, RAIA_CLIENT_ON_EVENT);
-    if (raia_options_field(L, 1, "headers") == LUA_TTABLE)
-      for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
-        if (!raia_origin_header(client->origin, lua_tostring(L, -2),
-                                lua_tostring(L, -1)))
-          luaL_error(L, "not enough memory");
-    lua_pop(L, 1);
-  }
   lua_setiuservalue(L, -2, 1);
+  return client;
 }
 
 int raia_client_new(lua_State *L) {
@@ -130,38 +193,47 @@ int raia_client_new(lua_State *L) {
       .max_response_bytes = 32L * 1024 * 1024};
   const char *unknown;
   lua_settop(L, 1);
-  raia_options_read(L, 1, rows, &options);
+  struct raia_client *client = push_closed(L); /* options, client */
+  options.origin.headers = &client->headers;
+  raia_options_read(L, 1, rows,
+                    &options); /* Lua allocates nothing from here */
   complete(L, &options);
   enum raia_log_level level = raia_log_level(&unknown);
   if (unknown != NULL)
     luaL_error(L, "raia.client: RAIA_LOG is '%s', not 'info' or 'debug'",
                unknown);
   options.origin.verbose = level == RAIA_LOG_DEBUG;
-  struct raia_client *client = lua_newuserdatauv(L, sizeof *client, 1);
-  memset(client, 0, sizeof *client);
-  raia_ring_init(&client->requests);
-  luaL_setmetatable(L, RAIA_CLIENT);
   client->timeout = options.timeout;
   client->max_retries = options.max_retries;
   client->max_response_bytes = options.max_response_bytes;
   client->log = level != RAIA_LOG_NONE;
-  open_origin(L, client, &options.origin);
-  set_user_value(L, client);
+  open_origin(L, client, &options.origin); /* to here: it has copied all */
+  if (lua_istable(L, 1)) {
+    lua_getiuservalue(L, 2, 1);
+    client->on_event = raia_options_field(L, 1, "on_event") == LUA_TFUNCTION;
+    lua_rawseti(L, -2, RAIA_CLIENT_ON_EVENT);
+    lua_settop(L, 2);
+  }
   return 1;
 }
 
-/* Ends what is under way with `end`, and the client. */
+/* Ends what is under way with `end`, and the client. The key goes with the
+   origin: what a server has said and nobody has read yet is masked before. */
 static void close_with(struct raia_client *client,
                        void (*end)(struct raia_request *request)) {
   if (client->origin != NULL) /* what is queued does not begin any more */
     raia_origin_gate(client->origin)->connections = 0;
   while (!raia_ring_empty(&client->requests)) {
     struct raia_link *link = client->requests.next;
-    end(RAIA_OF(struct raia_request, of_client, link));
+    struct raia_request *request =
+        RAIA_OF(struct raia_request, of_client, link);
+    end(request);
+    raia_transfer_hide(&request->transfer);
     raia_ring_out(link);
   }
   raia_origin_close(client->origin);
   client->origin = NULL;
+  raia_headers_free(&client->headers);
 }
 
 static void stop(struct raia_request *request) {

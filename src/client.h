@@ -14,9 +14,10 @@
 enum { RAIA_CLIENT_CONVERSATIONS = 1, RAIA_CLIENT_ON_EVENT };
 
 struct raia_client {
-  struct raia_origin *origin; /* NULL: closed */
-  struct raia_link requests;  /* all that have not been collected */
-  double timeout;             /* seconds, 0: the operation's */
+  struct raia_origin *origin;  /* NULL: closed */
+  struct raia_headers headers; /* until there is an origin */
+  struct raia_link requests;   /* all that have not been collected */
+  double timeout;              /* seconds, 0: the operation's */
   long max_retries, max_response_bytes;
   bool on_event, log; /* whether there is one; whether RAIA_LOG asks */
 };

@@ -14,10 +14,10 @@ static bool has_fold_bug(void) {
   return version >= 0x075300 && version < 0x080100;
 }
 
-void raia_listener_init(struct raia_listener *listener, const char *key,
-                        bool verbose) {
+void raia_listener_init(struct raia_listener *listener,
+                        const struct raia_origin *origin, bool verbose) {
   *listener = (struct raia_listener){
-      .key = key, .verbose = verbose, .fold_bug = has_fold_bug()};
+      .origin = origin, .verbose = verbose, .fold_bug = has_fold_bug()};
 }
 
 /* ---- what libcurl says ---- */
@@ -40,7 +40,7 @@ static void show(struct raia_ear *ear, curl_infotype type, const char *data,
     bool whole =
         type != CURLINFO_HEADER_OUT || (!ear->cut_line && end != NULL);
     if (whole)
-      raia_log_line(marks[type], data, line, ear->listener->key);
+      raia_log_line(marks[type], data, line, ear->listener->origin);
     if (type == CURLINFO_HEADER_OUT)
       ear->cut_line = end == NULL;
     data += line;

@@ -4,11 +4,13 @@
 
 #include "delivery.h"
 
+struct raia_origin;
+
 /* What the ears of a client share. */
 struct raia_listener {
-  const char *key; /* masked in what is shown */
-  bool verbose;    /* libcurl's own account is shown on stderr */
-  bool fold_bug;   /* libcurl takes a folded header for another's */
+  const struct raia_origin *origin; /* knows what is not shown */
+  bool verbose;  /* libcurl's own account is shown on stderr */
+  bool fold_bug; /* libcurl takes a folded header for another's */
 };
 
 /* One at each handle of libcurl. */
@@ -21,9 +23,9 @@ struct raia_ear {
   bool cut_line; /* what libcurl showed last did not end its line */
 };
 
-/* Makes one with no ears. The key stays the caller's. */
-void raia_listener_init(struct raia_listener *listener, const char *key,
-                        bool verbose);
+/* Makes one with no ears, of `origin`. */
+void raia_listener_init(struct raia_listener *listener,
+                        const struct raia_origin *origin, bool verbose);
 
 /* Puts an ear of only zeros to a handle. */
 CURLcode raia_ear_put(struct raia_ear *ear, struct raia_listener *listener,

@@ -1,6 +1,7 @@
 /* What went wrong, in words and as a table. */
 #include "error.h"
 
+#include "hide.h"
 #include "json.h"
 #include "log.h"
 
@@ -49,8 +50,11 @@ void raia_error_push_clean(lua_State *L, const char *text, size_t length,
   luaL_pushresult(&b);
 }
 
-static void push_clean(lua_State *L, const char *text) {
+static void push_clean(lua_State *L, const struct raia_request *request,
+                       const char *text) {
+  text = raia_hide_push(L, request, text, strlen(text));
   raia_error_push_clean(L, text, strlen(text), WORDS_MAX);
+  lua_remove(L, -2);
 }
 
 /* ---- the message ---- */
@@ -77,15 +81,26 @@ static bool push_text(lua_State *L, int body, const char *name) {
   return lua_type(L, -1) == LUA_TSTRING;
 }
 
+/* Adds to the text at the top what a server has said, at most so many
+   characters of it. It has no key in it any more. */
+static void add_said(lua_State *L, const char *between, const char *text,
+                     size_t length, size_t most) {
+  lua_pushstring(L, between);
+  raia_error_push_clean(L, text, length, most);
+  lua_concat(L, 3);
+}
+
 /* Pushes what happened. */
-static void push_what(lua_State *L, const struct raia_transfer *t,
+static void push_what(lua_State *L, const struct raia_request *request,
                       const struct raia_failure *f) {
+  const struct raia_transfer *t = &request->transfer;
   const struct raia_outcome *o = &t->outcome;
-  push_clean(L, f->why != NULL ? f->why : t->detail);
-  const char *why = lua_tostring(L, -1);
+  push_clean(L, request, f->why != NULL ? f->why : t->detail);
+  const char *why = lua_tostring(L, -1), *text;
+  size_t length;
   switch (o->kind) {
   case RAIA_INVALID:
-    push_clean(L, *f->field == '\0' ? "the body" : f->field);
+    push_clean(L, request, *f->field == '\0' ? "the body" : f->field);
     lua_pushfstring(L, "%s %s", lua_tostring(L, -1), why);
     lua_remove(L, -2);
     break;
@@ -100,25 +115,17 @@ static void push_what(lua_State *L, const struct raia_transfer *t,
     lua_pushfstring(L, "no trusted connection: %s", why);
     break;
   case RAIA_HTTP:
+    text = push_text(L, f->body, "message") ? lua_tolstring(L, -1, &length)
+                                            : NULL;
     lua_pushfstring(L, "HTTP %d", (int)o->status);
-    if (push_text(L, f->body, "message")) {
-      size_t length;
-      const char *text = lua_tolstring(L, -1, &length);
-      raia_error_push_clean(L, text, length, WORDS_MAX);
-      lua_pushfstring(L, "%s %s", lua_tostring(L, -3), lua_tostring(L, -1));
-      lua_replace(L, -4);
-      lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
+    if (text != NULL)
+      add_said(L, " ", text, length, WORDS_MAX);
+    lua_remove(L, -2);
     break;
   case RAIA_DECODE:
     lua_pushfstring(L, "the reply is not what the API gives: %s", why);
-    if (t->reply.length > 0) {
-      raia_error_push_clean(L, t->reply.data, t->reply.length, 80);
-      lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
-      lua_replace(L, -3);
-      lua_pop(L, 1);
-    }
+    if (t->reply.length > 0)
+      add_said(L, ": ", t->reply.data, t->reply.length, 80);
     break;
   case RAIA_TOO_LARGE:
     if (!t->headers_done) /* libcurl may have meant memory by it */
@@ -191,7 +198,7 @@ static void push_message(lua_State *L, const struct raia_request *request,
   luaL_checkstack(L, 12, NULL);
   lua_pushfstring(L, "%s:%s: ", raia_operation_owner(request->operation),
                   request->operation->name);
-  push_what(L, t, f);
+  push_what(L, request, f);
   if (t->attempts > 1)
     lua_pushfstring(L, " (%d attempts)", t->attempts);
   else
@@ -202,9 +209,10 @@ static void push_message(lua_State *L, const struct raia_request *request,
 
 /* ---- the table ---- */
 
-static void set_string(lua_State *L, const char *name, const char *value) {
+static void set_string(lua_State *L, const struct raia_request *request,
+                       const char *name, const char *value) {
   if (value != NULL && *value != '\0') {
-    lua_pushstring(L, value);
+    raia_hide_push(L, request, value, strlen(value));
     lua_setfield(L, -2, name);
   }
 }
@@ -227,22 +235,25 @@ static void set_server_error(lua_State *L, int body) {
     lua_pop(L, 1);
 }
 
-int raia_error_push(lua_State *L, const struct raia_request *request,
+int raia_error_push(lua_State *L, struct raia_request *request,
                     const struct raia_failure *failure) {
   const struct raia_transfer *t = &request->transfer;
   const struct raia_outcome *o = &t->outcome;
+  raia_hide_transfer(request); /* no word of others is used before */
+  if (failure->body != 0)
+    raia_hide_table(L, request, failure->body);
   lua_pushnil(L);
   push_message(L, request, failure);
   lua_createtable(L, 0, 12); /* nil, message, err */
   luaL_setmetatable(L, RAIA_ERROR);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "message");
-  set_string(L, "kind", raia_kind_name(o->kind));
-  set_string(L, "method", t->method);
-  set_string(L, "path", t->path);
-  set_string(L, "sent", t->reach == RAIA_TAKEN ? "maybe" : "no");
-  set_string(L, "request_id", t->request_id);
-  set_string(L, "field", failure->field);
+  set_string(L, request, "kind", raia_kind_name(o->kind));
+  set_string(L, request, "method", t->method);
+  set_string(L, request, "path", t->path);
+  set_string(L, request, "sent", t->reach == RAIA_TAKEN ? "maybe" : "no");
+  set_string(L, request, "request_id", t->request_id);
+  set_string(L, request, "field", failure->field);
   lua_pushinteger(L, t->attempts);
   lua_setfield(L, -2, "attempts");
   lua_pushboolean(L, raia_retryable(o));
@@ -256,9 +267,7 @@ int raia_error_push(lua_State *L, const struct raia_request *request,
     lua_setfield(L, -2, "retry_after");
   }
   if (t->reply.length > 0) {
-    lua_pushlstring(L, t->reply.data,
-                    t->reply.length < RAIA_EXCERPT ? t->reply.length
-                                                   : RAIA_EXCERPT);
+    lua_pushlstring(L, t->reply.data, t->reply.length);
     lua_setfield(L, -2, "body");
   }
   if (failure->body != 0)

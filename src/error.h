@@ -15,8 +15,9 @@ struct raia_failure {
   int body;          /* stack index of the server's decoded error, or 0 */
 };
 
-/* Pushes nil, message, err. Returns 3. Raises only when out of memory. */
-int raia_error_push(lua_State *L, const struct raia_request *request,
+/* Pushes nil, message, err, in which the key is masked wherever a server or
+   libcurl may have quoted it. Returns 3. Raises only when out of memory. */
+int raia_error_push(lua_State *L, struct raia_request *request,
                     const struct raia_failure *failure);
 
 /* Pushes `text`, at most `most` characters of it, with what could steer a

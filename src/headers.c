@@ -18,8 +18,8 @@ void raia_wipe(char *s) {
 const char *raia_header_bad(const char *name, size_t name_length,
                             const char *value, size_t value_length) {
   static const char *const reserved[] = {
-      RAIA_KEY_HEADER, "Host",       "Content-Length",   "Content-Type",
-      "Expect",        "Connection", "Transfer-Encoding"};
+      RAIA_KEY_HEADER, "Host",       "Content-Length",  "Content-Type",
+      "Expect",        "Connection", "Accept-Encoding", "Transfer-Encoding"};
   if (name_length == 0 || strlen(name) != name_length)
     return "has an empty name or one with NUL";
   for (const char *c = name; *c != '\0'; c++)

@@ -300,21 +300,29 @@ void raia_json_encode(lua_State *L, int index) {
 
 /* ---- what comes in ---- */
 
-/* Makes the whole numbers in the table at the top integers. Not -0, and not
-   what lies beyond the integers that a double can tell apart. */
+/* Makes the number at the top an integer if it is whole. Not -0, and not what
+   lies beyond the integers that a double can tell apart. */
+static bool make_integer(lua_State *L) {
+  lua_Number x = lua_tonumber(L, -1);
+  bool whole = !lua_isinteger(L, -1) && x == floor(x) &&
+               fabs(x) < (lua_Number)exact_integer && !(x == 0 && signbit(x));
+  if (whole) {
+    lua_pushinteger(L, (lua_Integer)x);
+    lua_replace(L, -2);
+  }
+  return whole;
+}
+
+/* The same for the numbers in the table at the top. */
 static void make_integers(lua_State *L) {
   luaL_checkstack(L, 6, "reply nested too deep");
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
     if (lua_type(L, -1) == LUA_TTABLE) {
       make_integers(L);
-    } else if (lua_type(L, -1) == LUA_TNUMBER && !lua_isinteger(L, -1)) {
-      lua_Number x = lua_tonumber(L, -1);
-      if (x == floor(x) && fabs(x) < (lua_Number)exact_integer &&
-          !(x == 0 && signbit(x))) {
-        lua_pushvalue(L, -2);
-        lua_pushinteger(L, (lua_Integer)x);
-        lua_rawset(L, -5); /* an existing key: the traversal goes on */
-      }
+    } else if (lua_type(L, -1) == LUA_TNUMBER && make_integer(L)) {
+      lua_pushvalue(L, -2);
+      lua_pushvalue(L, -2);
+      lua_rawset(L, -5); /* an existing key: the traversal goes on */
     }
   }
 }
@@ -349,6 +357,8 @@ bool raia_json_decode(lua_State *L) {
   int status = convert(L, &decode_key);
   if (status == LUA_OK && numbers && lua_type(L, -1) == LUA_TTABLE)
     make_integers(L);
+  else if (status == LUA_OK && lua_type(L, -1) == LUA_TNUMBER)
+    make_integer(L);
   return status == LUA_OK;
 }
 

@@ -25,50 +25,46 @@ void raia_log_note(const char *line) {
     fprintf(stderr, "raia: %s\n", line);
 }
 
-void raia_log_attempt(const struct raia_transfer *t) {
+void raia_log_attempt(const struct raia_transfer *t,
+                      const struct raia_origin *origin) {
+  char path[201];
+  snprintf(path, sizeof path, "%.200s", t->path);
+  if (origin != NULL)
+    raia_origin_mask_cut(origin, path, strlen(path));
   fprintf(stderr,
-          "raia: %s %.200s: %s %ld, %.0f ms, attempt %d, %zu bytes out, %zu "
+          "raia: %s %s: %s %ld, %.0f ms, attempt %d, %zu bytes out, %zu "
           "in, connection %s\n",
-          t->method, t->path, raia_kind_name(t->outcome.kind),
-          t->outcome.status, t->elapsed * 1000, t->attempts, t->body_length,
-          t->reply.length, t->reused ? "reused" : "new");
+          t->method, path, raia_kind_name(t->outcome.kind), t->outcome.status,
+          t->elapsed * 1000, t->attempts, t->body_length, t->reply.length,
+          t->reused ? "reused" : "new");
 }
 
-/* The bytes of the name of a header with credentials that `s` begins with. */
-static size_t credentials(const char *s, size_t length) {
-  static const char *const names[] = {"agent-secret-key", "authorization"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (length >= strlen(names[i]) &&
-        strncasecmp(s, names[i], strlen(names[i])) == 0)
-      return strlen(names[i]);
-  return 0;
+/* Cuts a line behind one of these, if it has one. Returns whether it has. */
+static bool cut_credentials(const char *line, size_t *length) {
+  static const char *const signs[] = {"agent-secret-key", "authorization",
+                                      "with user "};
+  for (size_t at = 0; at < *length; at++)
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+      if (*length - at >= strlen(signs[i]) &&
+          strncasecmp(line + at, signs[i], strlen(signs[i])) == 0) {
+        *length = at + strlen(signs[i]);
+        return true;
+      }
+  return false;
 }
 
 void raia_log_line(char mark, const char *line, size_t length,
-                   const char *secret) {
-  char out[1024] = "";
-  size_t n = 0, key = strlen(secret);
-  bool masked = false;
+                   const struct raia_origin *origin) {
+  char out[1024];
   while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
     length--;
-  for (size_t i = 0; i < length && n < sizeof out - 4;) {
-    size_t name = credentials(line + i, length - i);
-    bool is_key =
-        key > 0 && length - i >= key && memcmp(line + i, secret, key) == 0;
-    if (name > 0) {
-      length = i + name; /* and no further */
-      masked = true;
-    }
-    if (is_key) {
-      for (int stars = 0; stars < 3; stars++)
-        out[n++] = '*';
-      i += key;
-      continue;
-    }
-    out[n++] = line[i++];
-    if ((unsigned char)out[n - 1] < ' ' || out[n - 1] == 127)
-      out[n - 1] = '?';
-  }
-  fprintf(stderr, "raia: %c %.*s%s\n", mark, (int)n, out,
-          masked ? ": ***" : "");
+  length = length < sizeof out ? length : sizeof out;
+  memcpy(out, line, length);
+  raia_origin_mask_words(origin, out, length);
+  bool cut = cut_credentials(out, &length);
+  for (size_t i = 0; i < length; i++)
+    if ((unsigned char)out[i] < ' ' || out[i] == 127)
+      out[i] = '?';
+  fprintf(stderr, "raia: %c %.*s%s\n", mark, (int)length, out,
+          cut ? ": ***" : "");
 }

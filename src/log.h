@@ -13,12 +13,14 @@ enum raia_log_level raia_log_level(const char **unknown);
 /* A line of its own, if RAIA_LOG asks for any. */
 void raia_log_note(const char *line);
 
-/* A line on the attempt that `t` has ended. */
-void raia_log_attempt(const struct raia_transfer *t);
+/* A line on the attempt that `t` has ended. NULL: the origin is closed. */
+void raia_log_attempt(const struct raia_transfer *t,
+                      const struct raia_origin *origin);
 
 /* Prints one note or header line of libcurl's, cut at 1 KiB. What follows the
-   name of a header that holds credentials is masked, and so is `secret`. */
+   name of a header that holds credentials is masked, and so is what the origin
+   hides. */
 void raia_log_line(char mark, const char *line, size_t length,
-                   const char *secret);
+                   const struct raia_origin *origin);
 
 #endif

@@ -2,17 +2,19 @@
 #include "news.h"
 
 #include "engine.h"
+#include "hide.h"
 #include "log.h"
-#include "request.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
-/* Pushes the event of the attempt that t has ended. */
-static void push_event(lua_State *L, const struct raia_transfer *t) {
+/* Pushes the event of the attempt that the request's transfer has ended. */
+static void push_event(lua_State *L, const struct raia_request *r) {
+  const struct raia_transfer *t = &r->transfer;
   lua_createtable(L, 0, 7);
   lua_pushstring(L, t->method);
   lua_setfield(L, -2, "method");
-  lua_pushstring(L, t->path);
+  raia_hide_push(L, r, t->path, strlen(t->path));
   lua_setfield(L, -2, "path");
   lua_pushinteger(L, t->attempts);
   lua_setfield(L, -2, "attempt");
@@ -36,7 +38,7 @@ static void call_on_event(lua_State *L, struct raia_request *r) {
   lua_getiuservalue(L, -2, RAIA_REQUEST_CLIENT); /* request, table, client */
   lua_getiuservalue(L, -1, 1);
   lua_rawgeti(L, -1, RAIA_CLIENT_ON_EVENT);
-  push_event(L, &r->transfer);
+  push_event(L, r);
   r->transfer.attempt_ended = false;
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
     lua_rawseti(L, -4, 1); /* request, table, client, its, error */
@@ -74,7 +76,7 @@ static bool is_quiet(struct raia_news *news) {
   struct raia_transfer *t = transfer_of(news);
   const struct raia_request *r = RAIA_OF(struct raia_request, transfer, t);
   if (t->attempt_ended && r->client->log)
-    raia_log_attempt(t);
+    raia_log_attempt(t, r->client->origin);
   if (!r->client->on_event)
     t->attempt_ended = false;
   return !r->awaited && !t->attempt_ended;

@@ -35,8 +35,10 @@ static void wrong(lua_State *L, int arg, const char *name, const char *what) {
   luaL_argerror(L, arg, lua_pushfstring(L, "option '%s' %s", name, what));
 }
 
-/* Raises unless the table at the top holds headers that may be sent. */
-static void check_headers(lua_State *L, int arg, const char *option) {
+/* Copies the headers in the table at the top, each as it is checked. Raises
+   unless they may be sent. */
+static void read_headers(lua_State *L, int arg, const char *option,
+                         struct raia_headers *out) {
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
     if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
       wrong(L, arg, option, "must have strings as names and as values");
@@ -48,6 +50,8 @@ static void check_headers(lua_State *L, int arg, const char *option) {
       wrong(L, arg, option,
             lua_pushfstring(L, "has a header that %s: '%s'", bad,
                             name_length < 64 ? name : "…"));
+    if (!raia_headers_set(out, name, value))
+      luaL_error(L, "not enough memory");
   }
 }
 
@@ -92,7 +96,8 @@ static void read_one(lua_State *L, int arg, const struct raia_option *r,
     bool b = lua_toboolean(L, -1);
     memcpy(out + r->offset, &b, sizeof b);
   } else if (r->type == RAIA_OPTION_HEADERS) {
-    check_headers(L, arg, r->name);
+    struct raia_headers *const *place = (const void *)(out + r->offset);
+    read_headers(L, arg, r->name, *place);
   }
 }
 

@@ -10,7 +10,7 @@ enum raia_option_type {
   RAIA_OPTION_SECONDS, /* double */
   RAIA_OPTION_COUNT,   /* long */
   RAIA_OPTION_BOOLEAN, /* bool */
-  RAIA_OPTION_HEADERS, /* checked: a table of headers that may be sent */
+  RAIA_OPTION_HEADERS, /* struct raia_headers *: they are put in there */
   RAIA_OPTION_TABLE,   /* checked, not stored */
   RAIA_OPTION_FUNCTION,
   RAIA_OPTION_ANY /* whoever uses it checks it */
@@ -25,7 +25,9 @@ struct raia_option {
 
 /* Reads the table that is argument `arg` (nil: no options) into *out, which
    holds the defaults. Raises, naming the option, when one is unknown or not
-   what its row says. */
+   what its row says. It allocates nothing of Lua's before it raises: so no
+   finalizer can change a table between the check of a value and its use, nor
+   before the next allocation take away a string. */
 void raia_options_read(lua_State *L, int arg, const struct raia_option *rows,
                        void *out);
 

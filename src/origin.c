@@ -3,6 +3,7 @@
 #include "origin_curl.h"
 
 #include "path.h"
+#include "proxy.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -27,7 +28,9 @@ static const unsigned UPLOAD_BUFFER_SINCE = 0x080e00;
 enum { KEY_MIN = 8 };
 
 struct raia_origin {
-  char *url, *key, *proxy, *ca_file;
+  char *url, *proxy, *ca_file; /* proxy "": none */
+  struct raia_secrets key;     /* hidden in all that comes from elsewhere */
+  struct raia_secrets login;   /* the proxy's, in what libcurl says */
   char *prefix;  /* the base URL's path without a trailing slash */
   CURLU *parsed; /* the base URL */
   struct raia_headers headers;
@@ -41,11 +44,6 @@ struct raia_origin {
 };
 
 /* ---- headers ---- */
-
-int raia_origin_header(struct raia_origin *origin, const char *name,
-                       const char *value) {
-  return raia_headers_set(&origin->headers, name, value);
-}
 
 struct curl_slist *raia_origin_headers(struct raia_origin *origin,
                                        struct raia_headers *own, long body,
@@ -147,9 +145,9 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   SET(CURLOPT_CONNECTTIMEOUT_MS, o->connect_timeout_ms);
   if (!o->https)
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-  if (o->proxy != NULL)
+  if (*o->proxy != '\0')
     SET(CURLOPT_PROXY, o->proxy);
-  else if (o->loopback) /* needs none, nor a look at the environment */
+  else /* nor one that the environment has come to name */
     SET(CURLOPT_NOPROXY, "*");
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
@@ -232,8 +230,53 @@ static char *copy(const char *s, const char **wrong) {
   return copied;
 }
 
+/* Takes the headers that the options give, and adds raia's own. */
+static const char *set_headers(struct raia_origin *o,
+                               const struct raia_origin_options *options) {
+  struct raia_headers own = {NULL};
+  if (options->headers != NULL) {
+    o->headers = *options->headers;
+    options->headers->lines = NULL;
+  }
+  bool set = raia_headers_set(&own, RAIA_KEY_HEADER, options->secret_key) &&
+             raia_headers_set(&own, "User-Agent", options->user_agent) &&
+             raia_headers_join(&o->headers, own.lines);
+  raia_headers_free(&own);
+  return set ? NULL : no_memory;
+}
+
+/* Sets the proxy and what is to be hidden of it. That of the environment is
+   read but once: it could come to be one that libcurl would show. */
+static const char *set_proxy(struct raia_origin *o, const char *url,
+                             const char **option) {
+  *option = "proxy";
+  if (url == NULL)
+    url = o->loopback ? "" : raia_proxy_of_environment(o->https, option);
+  const char *wrong = *url == '\0' ? NULL : raia_proxy_check(url, &o->login);
+  if (wrong == NULL)
+    o->proxy = copy(url, &wrong);
+  return wrong;
+}
+
+/* Sets all that comes after the base URL. */
+static const char *set_rest(struct raia_origin *o,
+                            const struct raia_origin_options *options,
+                            const char **option) {
+  const char *key = options->secret_key;
+  const char *wrong = set_proxy(o, options->proxy, option);
+  if (wrong != NULL)
+    return wrong;
+  o->url = copy(options->base_url, &wrong);
+  o->ca_file = copy(options->ca_file, &wrong);
+  if (!raia_secrets_add(&o->key, key, KEY_MIN) ||
+      !raia_secrets_add_base64(&o->key, key, KEY_MIN))
+    wrong = no_memory;
+  return wrong != NULL ? wrong : set_headers(o, options);
+}
+
 const char *raia_origin_open(struct raia_origin **out,
-                             const struct raia_origin_options *options) {
+                             const struct raia_origin_options *options,
+                             const char **option) {
   struct raia_origin *o = *out = calloc(1, sizeof *o);
   if (o == NULL)
     return no_memory;
@@ -247,18 +290,11 @@ const char *raia_origin_open(struct raia_origin **out,
   o->plain.data = plain;
   o->content_type.data = content_type;
   o->expect.data = expect;
+  *option = "base_url";
   const char *wrong =
       parse_base_url(o, options->base_url, options->allow_insecure);
-  if (wrong == NULL) {
-    o->url = copy(options->base_url, &wrong);
-    o->key = copy(options->secret_key, &wrong);
-    o->proxy = copy(options->proxy, &wrong);
-    o->ca_file = copy(options->ca_file, &wrong);
-  }
-  if (wrong == NULL &&
-      !(raia_headers_set(&o->headers, RAIA_KEY_HEADER, options->secret_key) &&
-        raia_headers_set(&o->headers, "User-Agent", options->user_agent)))
-    wrong = no_memory;
+  if (wrong == NULL)
+    wrong = set_rest(o, options, option);
   if (wrong != NULL) {
     raia_origin_close(o);
     *out = NULL;
@@ -266,7 +302,7 @@ const char *raia_origin_open(struct raia_origin **out,
   }
   for (size_t n = strlen(o->url); o->url[n - 1] == '/'; n--)
     o->url[n - 1] = '\0';
-  raia_listener_init(&o->listener, o->key, options->verbose);
+  raia_listener_init(&o->listener, o, options->verbose);
   o->gate.https = o->https;
   if (!o->https)
     o->gate.protocol = RAIA_HTTP1;
@@ -283,9 +319,10 @@ void raia_origin_close(struct raia_origin *o) {
   }
   raia_ring_out(&o->gate.widened);
   raia_headers_free(&o->headers);
+  raia_secrets_free(&o->key);
+  raia_secrets_free(&o->login);
   curl_url_cleanup(o->parsed);
-  raia_wipe(o->key);
-  free(o->key);
+  raia_wipe(o->proxy);
   free(o->url);
   free(o->proxy);
   free(o->ca_file);
@@ -293,16 +330,20 @@ void raia_origin_close(struct raia_origin *o) {
   free(o);
 }
 
-void raia_origin_mask(const struct raia_origin *o, char *bytes,
+bool raia_origin_mask(const struct raia_origin *o, char *bytes,
                       size_t length) {
-  size_t key = strlen(o->key);
-  if (key < KEY_MIN)
-    return;
-  for (char *c = bytes; length >= KEY_MIN / 2; length--, c++) {
-    size_t n = length < key ? length : key; /* cut at the end */
-    if (*c == *o->key && memcmp(c, o->key, n) == 0)
-      memset(c, '*', n);
-  }
+  return raia_secrets_mask(&o->key, bytes, length, false);
+}
+
+void raia_origin_mask_cut(const struct raia_origin *o, char *bytes,
+                          size_t length) {
+  raia_secrets_mask(&o->key, bytes, length, true);
+}
+
+void raia_origin_mask_words(const struct raia_origin *o, char *bytes,
+                            size_t length) {
+  raia_origin_mask_cut(o, bytes, length);
+  raia_secrets_mask(&o->login, bytes, length, true);
 }
 
 struct raia_gate *raia_origin_gate(struct raia_origin *o) {

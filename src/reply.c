@@ -4,6 +4,7 @@
 #include "collector.h"
 #include "conversation.h"
 #include "error.h"
+#include "hide.h"
 #include "json.h"
 #include "message.h"
 #include "path.h"
@@ -24,14 +25,30 @@ static bool has_string(lua_State *L, const char *name) {
   return has;
 }
 
-/* Whether field `name` of the table at the top can be a conversation's id. */
-static bool has_id(lua_State *L, const char *name) {
+/* Whether field `name` of the table at the top can be a conversation's id. One
+   that holds the key cannot: it would go into paths. */
+static bool has_id(lua_State *L, const struct raia_request *request,
+                   const char *name) {
   size_t length;
   bool has = lua_getfield(L, -1, name) == LUA_TSTRING;
   const char *id = has ? lua_tolstring(L, -1, &length) : NULL;
-  has = has && raia_path_bad_id(id, length) == NULL;
+  has = has && raia_path_bad_id(id, length) == NULL &&
+        !raia_hide_has_key(L, request, -1);
   lua_pop(L, 1);
   return has;
+}
+
+/* Whether the conversation that the request at `index` is about has the id of
+   the fields at the top. */
+static bool is_same(lua_State *L, int index) {
+  lua_getfield(L, -1, "id");
+  lua_getiuservalue(L, index, RAIA_REQUEST_TARGET);
+  lua_getiuservalue(L, -1, 1);
+  lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
+  lua_getfield(L, -1, "id");
+  bool same = lua_rawequal(L, -1, -5);
+  lua_pop(L, 5);
+  return same;
 }
 
 /* Turns the elements of the array at the top into messages; false, with
@@ -72,20 +89,20 @@ static int push_success(lua_State *L, int index) {
       return fail(L, request, "'messages' is not an array of objects");
     return 1;
   case RAIA_REPLY_STARTED:
-    if (!has_id(L, "conversationId"))
+    if (!has_id(L, request, "conversationId"))
       return fail(L, request, "no 'conversationId' that can be one");
     lua_getfield(L, -1, "conversationId");
     lua_setfield(L, -2, "id");
     break;
   case RAIA_REPLY_CONVERSATION:
   case RAIA_REPLY_REFRESH:
-    if (!has_id(L, "id"))
+    if (!has_id(L, request, "id"))
       return fail(L, request, "a conversation without an id that can be one");
+    if (request->operation->reply == RAIA_REPLY_REFRESH && !is_same(L, index))
+      return fail(L, request, "a conversation with another id");
     break;
-  case RAIA_REPLY_NOTHING:
+  default: /* RAIA_REPLY_NOTHING */
     lua_pushboolean(L, 1);
-    return 1;
-  default: /* the table itself */
     return 1;
   }
   if (request->operation->reply == RAIA_REPLY_REFRESH) {
@@ -101,13 +118,6 @@ static int push_success(lua_State *L, int index) {
   return 1;
 }
 
-/* Has what of the reply is shown hold no key. */
-static void hide_key(struct raia_request *request) {
-  raia_buffer_shrink(&request->transfer.reply, RAIA_EXCERPT);
-  if (request->client->origin != NULL)
-    raia_transfer_hide(&request->transfer);
-}
-
 static int push_reply(lua_State *L, int index) {
   struct raia_request *request = lua_touserdata(L, index);
   struct raia_transfer *t = &request->transfer;
@@ -120,16 +130,15 @@ static int push_reply(lua_State *L, int index) {
   if (t->reply.length == 0)
     return fail(L, request, "it is empty");
   if (!t->json) {
-    hide_key(request);
     lua_pushfstring(L, "its content type is '%s'", t->content_type);
     return fail(L, request, lua_tostring(L, -1));
   }
   lua_pushlstring(L, t->reply.data, t->reply.length);
   raia_buffer_shrink(&t->reply, RAIA_EXCERPT); /* a large text twice is much */
-  if (!raia_json_decode(L)) {
-    hide_key(request);
+  if (!raia_json_decode(L))
     return fail(L, request, lua_tostring(L, -1));
-  }
+  if (reply == RAIA_REPLY_TABLE)
+    return 1; /* whatever it is */
   if (lua_type(L, -1) != LUA_TTABLE)
     return fail(L, request, "it is neither an object nor an array");
   return push_success(L, index);

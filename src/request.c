@@ -3,6 +3,7 @@
 
 #include "engine.h"
 #include "error.h"
+#include "hide.h"
 #include "news.h"
 #include "reply.h"
 #include "scheduler.h"
@@ -183,8 +184,9 @@ static int request_cancel(lua_State *L) {
 
 static int request_tostring(lua_State *L) {
   struct raia_request *r = raia_self(L, 1, RAIA_REQUEST);
+  const char *path = r->transfer.path;
   lua_pushfstring(L, RAIA_REQUEST " %s %s (%s)", r->transfer.method,
-                  r->transfer.path,
+                  raia_hide_push(L, r, path, strlen(path)),
                   r->transfer.state == RAIA_DONE ? "done" : "under way");
   return 1;
 }
@@ -199,6 +201,8 @@ static void warn_of_dropped(lua_State *L, const struct raia_request *r) {
   snprintf(line, sizeof line, "%s:%s (%s %.200s) was dropped unfinished: %s",
            raia_operation_owner(r->operation), r->operation->name, t->method,
            t->path, reach[t->reach]);
+  if (r->client->origin != NULL)
+    raia_origin_mask_cut(r->client->origin, line, strlen(line));
   raia_error_warn(L, line);
 }
 

@@ -352,7 +352,10 @@ static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
 }
 
 void raia_transfer_hide(struct raia_transfer *t) {
-  raia_origin_mask(t->origin, t->reply.data, t->reply.length);
+  raia_origin_mask_cut(t->origin, t->reply.data, t->reply.length);
+  raia_origin_mask_words(t->origin, t->detail, strlen(t->detail));
+  raia_origin_mask_cut(t->origin, t->content_type, strlen(t->content_type));
+  raia_origin_mask_cut(t->origin, t->request_id, strlen(t->request_id));
 }
 
 /* libcurl's words for what went wrong, or ours where it has none. */
@@ -380,8 +383,6 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   t->outcome.kind = kind_of(t, code);
   if (t->outcome.kind != RAIA_OK && t->outcome.kind != RAIA_HTTP)
     t->outcome.status = 0;
-  if (t->outcome.kind == RAIA_HTTP)
-    raia_transfer_hide(t);
   if (t->outcome.kind != RAIA_OK)
     snprintf(t->detail, sizeof t->detail, "%.*s", (int)sizeof t->detail - 1,
              words(t, code));

@@ -75,7 +75,8 @@ bool raia_transfer_was_offered_a_bad_connection(const struct raia_transfer *t);
 /* Puts the handle back, which is out of the multi handle. */
 void raia_transfer_put_back(struct raia_transfer *t);
 
-/* Masks the key in a reply that will be shown: a server may quote it. */
+/* Masks the key in all that a server or libcurl has said, the reply included:
+   it may be quoted there. */
 void raia_transfer_hide(struct raia_transfer *t);
 
 /* Frees what it took to run, its reply excepted. Idempotent; the pool must be

@@ -14,7 +14,8 @@ local raia = {}
 ---What a client is made of. Every field is optional; for those with an environment variable, the
 ---option wins, and an empty variable counts as unset.
 ---@class raia.ClientOptions
----@field secret_key? string the agent's key; else `RAIA_AGENT_SECRET_KEY`; without one, raises
+---@field secret_key? string the agent's key; else `RAIA_AGENT_SECRET_KEY`; raises without one, and
+---where there is a line end, a blank, quotes around it or a character beyond ASCII with it
 ---@field region? "us"|"eu" else `RAIA_REGION`, else "us"; not together with base_url
 ---@field base_url? string https, or http to this machine, with a path prefix if wanted; no user,
 ---query or fragment; else `RAIA_BASE_URL`, else what the region says
@@ -25,11 +26,15 @@ local raia = {}
 ---@field max_connections? integer calls under way at a time, 1 to 65,535; the others queue, the
 ---oldest first; where the server speaks HTTP/2, a hundred calls count as one; default 64
 ---@field max_response_bytes? integer bytes of a reply, unpacked; default 32 MiB
----@field headers? table<string, string> sent with every request; not those that raia sets itself
+---@field headers? table<string, string> sent with every request; not those that raia sets itself:
+---`Agent-Secret-Key`, `Host`, `Content-Length`, `Content-Type`, `Expect`, `Connection`,
+---`Accept-Encoding`, `Transfer-Encoding`
 ---@field user_agent? string default "raia-lua/" and the version
 ---@field proxy? string URL of a proxy, "" for none; default what `HTTPS_PROXY` and `NO_PROXY` say,
----and none for a base_url on this machine
----@field ca_file? string PEM file of the certificates to trust; default the system's
+---and none for a base_url on this machine; raises when it can't be used, without showing it; marks
+---in its user or password are percent-encoded
+---@field ca_file? string PEM file of the certificates to trust; default the system's; raises when it
+---can't be read or holds none
 ---@field allow_insecure? boolean lets http go beyond this machine, and everybody on the way read
 ---the key; default false
 ---@field on_event? fun(event: raia.Event) called once for each attempt that has ended by itself;
@@ -82,7 +87,8 @@ function raia.totable(object) end
 ---@field attempts integer how many were made
 ---@field method string
 ---@field path string without the query
----@field body? string the first 1,024 bytes of the server's answer
+---@field body? string the first 1,024 bytes of the server's answer; the key, where it is quoted in
+---this or any other field, is masked
 ---@field field? string path of what is invalid, as in `customData.order.id`
 
 ---Options of a single call.
@@ -114,13 +120,15 @@ function client:conversation(id) end
 ---@param path string begins with "/", percent-encoded, without a query
 ---@param parts? raia.RequestParts
 ---@param options? raia.CallOptions
----@return table|true|raia.Request|nil reply the decoded object or array; true without a body
+---@return table|string|number|boolean|lightuserdata|raia.Request|nil reply the decoded value: an
+---object or array is a table, null is `raia.null`, false is false (without a message); true without
+---a body
 ---@return string? message
 ---@return raia.Error? err any kind
 function client:request(method, path, parts, options) end
 
 ---Ends what is in flight with kind `closed`, closes the handles and wipes its own copies of the
----key. Calls after it fail with kind `closed`. The same happens when the client is collected or its
+---key. In answers that have come and are read later, the key is masked. Calls after it fail with kind `closed`. The same happens when the client is collected or its
 ---`<close>` ends.
 function client:close() end
 

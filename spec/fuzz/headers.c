@@ -44,12 +44,13 @@ static void feed(struct raia_transfer *t, char *piece, size_t length) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct bytes b = {data, size};
+  const char *option;
   struct raia_origin_options options = {.base_url = "https://h",
                                         .secret_key = "k",
                                         .user_agent = "u",
                                         .max_connections = 1};
   if (origin == NULL)
-    CHECK(raia_origin_open(&origin, &options) == NULL);
+    CHECK(raia_origin_open(&origin, &options, &option) == NULL);
   struct raia_transfer t = {.origin = origin,
                             .handle = raia_origin_take(origin),
                             .outcome.retry_after = -1};

@@ -65,12 +65,13 @@ static void check_aim(struct raia_origin *origin, const char *prefix,
 
 static struct raia_origin *some_origin(void) {
   static struct raia_origin *origin;
+  const char *option;
   struct raia_origin_options options = {.base_url = "https://h:8443/pre/fix/",
                                         .secret_key = "k",
                                         .user_agent = "u",
                                         .max_connections = 1};
   if (origin == NULL)
-    CHECK(raia_origin_open(&origin, &options) == NULL);
+    CHECK(raia_origin_open(&origin, &options, &option) == NULL);
   return origin;
 }
 
@@ -147,12 +148,13 @@ static bool is_this_machine(const char *host) {
 
 static void try_base_url(const char *url, bool allow_insecure) {
   struct raia_origin *origin;
+  const char *option;
   struct raia_origin_options options = {.base_url = url,
                                         .secret_key = "k",
                                         .user_agent = "u",
                                         .max_connections = 1,
                                         .allow_insecure = allow_insecure};
-  const char *wrong = raia_origin_open(&origin, &options);
+  const char *wrong = raia_origin_open(&origin, &options, &option);
   CHECK((wrong == NULL) == (origin != NULL));
   if (wrong != NULL)
     return;

@@ -63,11 +63,10 @@ static void check_success(lua_State *L, const struct raia_request *r,
     CHECK(lua_type(L, -1) == LUA_TTABLE);
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
       check_object(L, RAIA_MESSAGE);
-  } else if (reply == RAIA_REPLY_NOTHING || lua_isboolean(L, -1)) {
-    CHECK(reply == RAIA_REPLY_NOTHING || length == 0);
+  } else if (reply == RAIA_REPLY_NOTHING ||
+             (reply == RAIA_REPLY_TABLE && length == 0)) {
     CHECK(lua_isboolean(L, -1) && lua_toboolean(L, -1));
   } else if (reply == RAIA_REPLY_TABLE) {
-    CHECK(lua_type(L, -1) == LUA_TTABLE);
     check_value(L, 1);
   } else {
     check_object(L, RAIA_CONVERSATION);
@@ -115,6 +114,8 @@ static int one(lua_State *L) {
   struct raia_transfer *t = &r->transfer;
   if (row->owner == RAIA_ON_CONVERSATION) {
     lua_newtable(L);
+    lua_pushliteral(L, "c-1");
+    lua_setfield(L, -2, "id");
     raia_conversation_new(L, 1);
     lua_setiuservalue(L, 2, RAIA_REQUEST_TARGET);
   }

@@ -130,6 +130,7 @@ static char *with_header(const char *reply, size_t *length, size_t size) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static struct raia_origin *origin;
+  const char *option;
   struct raia_origin_options options = {.base_url = "http://127.0.0.1:1/pre",
                                         .secret_key = "secret",
                                         .user_agent = "u",
@@ -137,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                         .max_connections = 1};
   static struct raia_pool pool;
   if (origin == NULL) {
-    CHECK(raia_origin_open(&origin, &options) == NULL);
+    CHECK(raia_origin_open(&origin, &options, &option) == NULL);
     CHECK(raia_pool_open(&pool));
     start_listening();
   }
