@@ -36,12 +36,13 @@ local function show(value)
   return "{" .. table.concat(words, " ") .. "}"
 end
 
--- All results of a call as one text; of an error what does not depend on the machine.
+-- All results of a call as one text; of an error what does not depend on libcurl's words.
 local function show_all(...)
   local all, err = table.pack(...), select(3, ...)
   if ... == nil and type(err) == "table" then
     return ("%s %s %s sent=%s %s: %s"):format(err.kind, err.status or err.field, err.code,
-      err.sent, show(err.details), (err.message:gsub("%d+ ms", "N ms")))
+      err.sent, show(err.details),
+      (err.message:gsub("(connection[%a ]*): [^;]+;", "%1;")))
   end
   for i = 1, all.n do all[i] = show(all[i]) end
   return table.concat(all, " ")
@@ -182,16 +183,14 @@ local scenarios = {
   refused = {
     options = { base_url = "http://127.0.0.1:1" },
     run = function(client, text) return client:conversation("c"):send(text) end,
-    expect = "connection nil nil sent=no nil: conversation:send: no connection: Failed to connect "
-      .. "to 127.0.0.1 port 1 after N ms: Couldn't connect to server; "
-      .. "nothing was sent: it can be tried again",
+    expect = "connection nil nil sent=no nil: conversation:send: no connection; nothing was sent: "
+      .. "it can be tried again",
   },
   broken = {
     requests = one,
     run = function(client, text) return client:conversation("broken"):send(text) end,
-    expect = "connection nil nil sent=maybe nil: conversation:send: the connection broke: "
-      .. "transfer closed with 99 bytes remaining to read; it may have been carried out all the "
-      .. "same: look before you try again",
+    expect = "connection nil nil sent=maybe nil: conversation:send: the connection broke; it may "
+      .. "have been carried out all the same: look before you try again",
   },
   decode = {
     requests = one,
