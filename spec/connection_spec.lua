@@ -507,8 +507,15 @@ describe("a reply that is not HTTP as it should be", function()
     end)
   end
 
+  -- Later versions of libcurl read past the blank. Then it is a header as any other.
+  local function check_folded(result, ...)
+    if result then return assert.same({}, result) end
+    check_failure("connection", "maybe", result, ...)
+  end
+
   for _, beginning in ipairs({ "HTTP/1.1 200 OK\r\n ", "HtTp/1.1 200 OK\r\n\t" }) do
-    it(("is a lost connection: a first header that is folded, %q"):format(beginning), function()
+    local name = "may be a lost connection: a first header that is folded, %q"
+    it(name:format(beginning), function()
       local fault_server <close> = start(([[
         connection:request()
         connection:send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1234567890\r\n\r\n{}")
@@ -517,11 +524,11 @@ describe("a reply that is not HTTP as it should be", function()
       ]]):format(beginning))
       local client <close> = connect(fault_server)
       assert(client:request("GET", "/x"))
-      check_failure("connection", "maybe", client:request("GET", "/x"))
+      check_folded(client:request("GET", "/x"))
     end)
   end
 
-  it("is a lost connection: a first header that is folded, to the second attempt", function()
+  it("may be a lost connection: a first header that is folded, to the second attempt", function()
     local fault_server <close> = start([[
       connection:request()
       connection:send("HTTP/1.1 503 No\r\nContent-Length: 0\r\nX-A: 1234567890\r\n\r\n")
@@ -529,7 +536,7 @@ describe("a reply that is not HTTP as it should be", function()
       connection:send("HTTP/1.1 200 OK\r\n folded: x\r\nContent-Length: 2\r\n\r\n{}")
     ]])
     local client <close> = connect(fault_server, { max_retries = 1 })
-    check_failure("connection", "maybe", client:request("GET", "/x"))
+    check_folded(client:request("GET", "/x"))
   end)
 
   it("is a lost connection: a body that is not the gzip it says", function()

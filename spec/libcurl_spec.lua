@@ -24,7 +24,8 @@ describe("a libcurl before 7.87", function()
 
   it("is named by an error, where it is loaded", function()
     local output, status = load_with_old "print(pcall(require, 'raia'))"
-    assert.equal("false\traia needs libcurl 7.87 or later; this process has loaded 7.74.0\n", output)
+    assert.equal("false\traia needs libcurl 7.87 or later; this process has loaded 7.74.0\n",
+      output)
     assert.equal(0, status)
   end)
 

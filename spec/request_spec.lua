@@ -947,6 +947,7 @@ describe("a wait in which nothing happens", function()
       ["a name was looked up before"] = [[
         raia.client { base_url = "https://raia.invalid", secret_key = "k", max_retries = 0,
           timeout = 1 }:request("GET", "/")
+        raia.sleep(2.5) -- libcurl 8.23 keeps the threads that look up names for two seconds
         mark()
         raia.sleep(3)]],
     }
