@@ -18,6 +18,7 @@ build = {
   modules = {
     ["raia.core"] = {
       sources = {
+        "src/base_url.c",
         "src/buffer.c",
         "src/call.c",
         "src/client.c",

@@ -598,6 +598,61 @@ describe("a base URL", function()
     end)
   end
 
+  -- what it is taken for
+  local ends = {
+    ["https://api.raia2.com/external"] = "https://api.raia2.com",
+    ["https://api.raia2.com/external/"] = "https://api.raia2.com",
+    ["https://api.raia2.com///"] = "https://api.raia2.com",
+    ["https://api.raia2.com/external///"] = "https://api.raia2.com",
+    ["https://example.com:8443/v1/external/"] = "https://example.com:8443/v1",
+    ["https://external/"] = "https://external",
+    ["https://external"] = "https://external",
+    ["https://example.com/my-external"] = "https://example.com/my-external",
+    ["https://example.com/externals"] = "https://example.com/externals",
+    ["https://example.com/External"] = "https://example.com/External",
+    ["https://example.com/external/v1/"] = "https://example.com/external/v1",
+    ["https://example.com/external/external"] = "https://example.com/external",
+    ["https://example.com/..."] = "https://example.com/...",
+    ["https://example.com/.a/..b/c./d..%2e"] = "https://example.com/.a/..b/c./d..%2e",
+  }
+  for url, meant in pairs(ends) do
+    it(url .. " means " .. meant, function()
+      local client <close> = make(url)
+      assert.equal("raia.client " .. meant, tostring(client))
+    end)
+  end
+
+  it("that ends in /external means the same as without", function()
+    local peer <close> = server.start(ECHO)
+    for _, prefix in ipairs { "", "/v1", "/external" } do
+      for _, rest in ipairs { "/external", "/external/", "/external//" } do
+        local client <close> = client_of(peer, { base_url = peer.base_url .. prefix .. rest })
+        for _, call in pairs(calls) do
+          local before = #peer:requests()
+          call(client)
+          local request = peer:requests()[before + 1]
+          local path = request.path:sub(#prefix + 1)
+          assert.equal(prefix, request.path:sub(1, #prefix))
+          assert.is_truthy(path:find(CONVERSATIONS, 1, true) == 1 or path == "/x?b=2", path)
+        end
+      end
+    end
+    assert.equal("raia.client " .. peer.base_url .. "\n", (run("lua5.4 -",
+      { RAIA_AGENT_SECRET_KEY = "k", RAIA_BASE_URL = peer.base_url .. "/external/" },
+      'print(require "raia".client())')))
+  end)
+
+  -- Dots by any spelling, and what some libcurls would take for a host or a slash.
+  for _, dots in ipairs { "..", ".", "%2e%2e", "%2E%2e", "%2e", "%2E", ".%2e", "%2e.", ".%2E" } do
+    for _, way in ipairs { "/%s", "/%s/", "/%s/x", "/a/%s", "/a/%s/", "/a/%s/b", "/external/%s",
+      "/%s/external", "/%s/external/", "/a/%s//" } do
+      local url = "https://example.com" .. way:gsub("%%s", (dots:gsub("%%", "%%%%")))
+      it(url .. " raises, with every libcurl", function()
+        mentions(raised(make, url), "base_url")
+      end)
+    end
+  end
+
   -- what the message says: what is allowed, or what is in the way
   local refused = {
     ["https"] = { "file:///etc/passwd", "file://localhost/etc/passwd", "ftp://example.com",
@@ -617,7 +672,8 @@ describe("a base URL", function()
     ["fragment"] = { "https://example.com#a", "https://example.com/x#", "http://127.0.0.1/#x" },
     ["host"] = { "https://ex%c3%a4mple.com", "http://127.0.0.1%c3", "https://a%7fb",
       "https://a%25b", "http://%31%32%37.1", "https:///%61/x",
-      "http://127.0.0.1%2eexample.com" },
+      "http://127.0.0.1%2eexample.com", "https:///example.com", "https:////example.com/x",
+      "https:///external", "http:///127.0.0.1" },
     ["base_url"] = { "https://", "https:///", "https://:443", "http://", "https://exa mple.com",
       " https://example.com", "https://example.com ", "https://example.com\n",
       "https://example.com/\r\nX-Evil: b", "https://example.com:99999", "https://example.com:a",

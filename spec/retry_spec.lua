@@ -282,7 +282,7 @@ describe("a call of several attempts", function()
       local now = seen[path]
       local status = statuses[now]
       if status == 0 then return end
-      connection:reply(status, { message = "not now" }, { Connection = "close" })
+      connection:reply(status, { message = "not now" })
       request = connection:request()
     end]]
   local MAYBE_BEFORE = "; it was refused, but an earlier attempt may have been carried out"
@@ -324,6 +324,17 @@ describe("a call of several attempts", function()
       assert.equal(advice, err.message:sub(-#advice))
     end)
   end
+
+  it("says \"maybe\" of one that is lost on a connection that had been used", function()
+    for _, method in ipairs { "PUT", "DELETE" } do
+      local client <close> = connect(fault_server.base_url, { max_retries = 1 })
+      assert.equal(404, failure(start(client, "GET", "/404/" .. method)).status)
+      local err = failure(start(client, method, "/0-404/kept/" .. method))
+      assert.equal(404, err.status)
+      assert.equal(2, err.attempts)
+      assert.equal("maybe", err.sent)
+    end
+  end)
 
   -- A server that is gone after its first answer, and the port that nobody listens on then.
   local function last_attempt_unsent(method, first)

@@ -2,11 +2,9 @@
    again. */
 #include "origin_curl.h"
 
-#include "path.h"
+#include "base_url.h"
 #include "proxy.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,11 +26,10 @@ static const unsigned UPLOAD_BUFFER_SINCE = 0x080e00;
 enum { KEY_MIN = 8 };
 
 struct raia_origin {
-  char *url, *proxy, *ca_file; /* proxy "": none */
-  struct raia_secrets key;     /* hidden in all that comes from elsewhere */
-  struct raia_secrets login;   /* the proxy's, in what libcurl says */
-  char *prefix;  /* the base URL's path without a trailing slash */
-  CURLU *parsed; /* the base URL */
+  struct raia_base_url base;
+  char *proxy, *ca_file;     /* proxy "": none */
+  struct raia_secrets key;   /* hidden in all that comes from elsewhere */
+  struct raia_secrets login; /* the proxy's, in what libcurl says */
   struct raia_headers headers;
   struct curl_slist plain, content_type, expect; /* may precede headers */
   struct raia_handle *idle;
@@ -40,7 +37,6 @@ struct raia_origin {
   struct raia_goaways goaways;
   struct raia_listener listener;
   long connect_timeout_ms;
-  bool https, loopback;
 };
 
 /* ---- headers ---- */
@@ -64,69 +60,6 @@ struct curl_slist *raia_origin_headers(struct raia_origin *origin,
   return raia_headers_join(own, all) ? own->lines : NULL;
 }
 
-/* ---- the base URL ---- */
-
-static bool is_loopback(const char *host) {
-  struct in_addr address;
-  if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
-    return true;
-  return inet_pton(AF_INET, host, &address) == 1 &&
-         (ntohl(address.s_addr) >> 24) == 127;
-}
-
-/* Whether there is an escape in the host of a URL: libcurl would read it
-   after all else about the host. One may name the zone of an IPv6 address. */
-static bool has_escaped_host(const char *url) {
-  const char *host = strstr(url, "//") + 2;
-  host += strspn(host, "/");
-  return host[strcspn(host, "/[%")] == '%';
-}
-
-/* Sets o->parsed, loopback and prefix from `url`, or says what is wrong. */
-static const char *parse_base_url(struct raia_origin *o, const char *url,
-                                  bool allow_insecure) {
-  for (const char *c = url; *c != '\0'; c++)
-    if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 127)
-      return "holds a space, a control character or one beyond ASCII";
-  if (strpbrk(url, "?#@") != NULL)
-    return "must hold no user, password, query or fragment";
-  if (strncasecmp(url, "https://", 8) != 0 &&
-      strncasecmp(url, "http://", 7) != 0)
-    return "must begin with https:// (or http:// to this machine)";
-  if (has_escaped_host(url))
-    return "must hold no escape in its host";
-  o->parsed = curl_url();
-  if (o->parsed == NULL)
-    return no_memory;
-  CURLUcode code = curl_url_set(o->parsed, CURLUPART_URL, url, 0);
-  if (code != CURLUE_OK)
-    return code == CURLUE_OUT_OF_MEMORY ? no_memory : "is not a URL";
-  char *host = NULL, *path = NULL;
-  const char *wrong = NULL;
-  code = curl_url_get(o->parsed, CURLUPART_HOST, &host, 0);
-  if (code != CURLUE_OK || *host == '\0')
-    wrong = code == CURLUE_OUT_OF_MEMORY ? no_memory : "names no host";
-  else if (curl_url_get(o->parsed, CURLUPART_PATH, &path, 0) != CURLUE_OK)
-    wrong = no_memory;
-  if (wrong == NULL) {
-    size_t length = strlen(path);
-    while (length > 0 && path[length - 1] == '/')
-      path[--length] = '\0';
-    o->loopback = is_loopback(host);
-    o->https = tolower((unsigned char)url[4]) == 's';
-    if (!o->https && !o->loopback && !allow_insecure)
-      wrong = "uses plain http to another machine, which shows the key to "
-              "all between: use https, or set allow_insecure";
-    else if (length > 0 && raia_path_bad(path, length) != NULL)
-      wrong = raia_path_bad(path, length);
-    else if ((o->prefix = strdup(path)) == NULL)
-      wrong = no_memory;
-  }
-  curl_free(host);
-  curl_free(path);
-  return wrong;
-}
-
 /* ---- handles ---- */
 
 static CURLcode set_up(struct raia_origin *o, CURL *easy) {
@@ -143,7 +76,7 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   if (o->ca_file != NULL)
     SET(CURLOPT_CAINFO, o->ca_file);
   SET(CURLOPT_CONNECTTIMEOUT_MS, o->connect_timeout_ms);
-  if (!o->https)
+  if (!o->base.https)
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   if (*o->proxy != '\0')
     SET(CURLOPT_PROXY, o->proxy);
@@ -179,7 +112,7 @@ struct raia_handle *raia_origin_take(struct raia_origin *o) {
   if (handle == NULL)
     return NULL;
   handle->easy = curl_easy_init();
-  handle->url = curl_url_dup(o->parsed);
+  handle->url = curl_url_dup(o->base.parsed);
   handle->delivery.easy = handle->easy;
   handle->delivery.goaways = &o->goaways;
   if (handle->easy == NULL || handle->url == NULL ||
@@ -200,7 +133,7 @@ void raia_origin_give(struct raia_origin *o, struct raia_handle *handle) {
 
 bool raia_origin_aim(struct raia_origin *o, struct raia_handle *handle,
                      const char *path, const char *query) {
-  size_t prefix = strlen(o->prefix), rest = strlen(path) + 1;
+  size_t prefix = strlen(o->base.prefix), rest = strlen(path) + 1;
   if (query == NULL && handle->aim != NULL &&
       strcmp(handle->aim + prefix, path) == 0)
     return true; /* as last time: saves 800 instructions */
@@ -209,7 +142,7 @@ bool raia_origin_aim(struct raia_origin *o, struct raia_handle *handle,
   char *whole = malloc(prefix + rest);
   if (whole == NULL)
     return false;
-  memcpy(whole, o->prefix, prefix);
+  memcpy(whole, o->base.prefix, prefix);
   memcpy(whole + prefix, path, rest);
   bool aimed =
       curl_url_set(handle->url, CURLUPART_PATH, whole, 0) == CURLUE_OK &&
@@ -251,7 +184,8 @@ static const char *set_proxy(struct raia_origin *o, const char *url,
                              const char **option) {
   *option = "proxy";
   if (url == NULL)
-    url = o->loopback ? "" : raia_proxy_of_environment(o->https, option);
+    url = o->base.loopback ? ""
+                           : raia_proxy_of_environment(o->base.https, option);
   const char *wrong = *url == '\0' ? NULL : raia_proxy_check(url, &o->login);
   if (wrong == NULL)
     o->proxy = copy(url, &wrong);
@@ -266,7 +200,6 @@ static const char *set_rest(struct raia_origin *o,
   const char *wrong = set_proxy(o, options->proxy, option);
   if (wrong != NULL)
     return wrong;
-  o->url = copy(options->base_url, &wrong);
   o->ca_file = copy(options->ca_file, &wrong);
   if (!raia_secrets_add(&o->key, key, KEY_MIN) ||
       !raia_secrets_add_base64(&o->key, key, KEY_MIN))
@@ -292,7 +225,7 @@ const char *raia_origin_open(struct raia_origin **out,
   o->expect.data = expect;
   *option = "base_url";
   const char *wrong =
-      parse_base_url(o, options->base_url, options->allow_insecure);
+      raia_base_url_read(&o->base, options->base_url, options->allow_insecure);
   if (wrong == NULL)
     wrong = set_rest(o, options, option);
   if (wrong != NULL) {
@@ -300,11 +233,9 @@ const char *raia_origin_open(struct raia_origin **out,
     *out = NULL;
     return wrong;
   }
-  for (size_t n = strlen(o->url); o->url[n - 1] == '/'; n--)
-    o->url[n - 1] = '\0';
   raia_listener_init(&o->listener, o, options->verbose);
-  o->gate.https = o->https;
-  if (!o->https)
+  o->gate.https = o->base.https;
+  if (!o->base.https)
     o->gate.protocol = RAIA_HTTP1;
   return NULL;
 }
@@ -321,12 +252,10 @@ void raia_origin_close(struct raia_origin *o) {
   raia_headers_free(&o->headers);
   raia_secrets_free(&o->key);
   raia_secrets_free(&o->login);
-  curl_url_cleanup(o->parsed);
+  raia_base_url_free(&o->base);
   raia_wipe(o->proxy);
-  free(o->url);
   free(o->proxy);
   free(o->ca_file);
-  free(o->prefix);
   free(o);
 }
 
@@ -350,4 +279,6 @@ struct raia_gate *raia_origin_gate(struct raia_origin *o) {
   return &o->gate;
 }
 
-const char *raia_origin_url(const struct raia_origin *o) { return o->url; }
+const char *raia_origin_url(const struct raia_origin *o) {
+  return o->base.text;
+}

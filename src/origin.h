@@ -32,7 +32,8 @@ const char *raia_origin_open(struct raia_origin **out,
 /* Frees it and wipes the key. No transfer may be using it. NULL is fine. */
 void raia_origin_close(struct raia_origin *origin);
 
-/* The base URL as it was checked, without a trailing slash. */
+/* The base URL as it was checked, without a slash or the API's /external at
+   its end. */
 const char *raia_origin_url(const struct raia_origin *origin);
 
 /* Overwrites the key with stars wherever it stands in the bytes, however it is

@@ -18,7 +18,8 @@ local raia = {}
 ---where there is a line end, a blank, quotes around it or a character beyond ASCII with it
 ---@field region? "us"|"eu" else `RAIA_REGION`, else "us"; not together with base_url
 ---@field base_url? string https, or http to this machine, with a path prefix if wanted; no user,
----query or fragment; else `RAIA_BASE_URL`, else what the region says
+---query, fragment, "." or ".."; an `/external` at its end is left out, as the paths have it; else
+---`RAIA_BASE_URL`, else what the region says
 ---@field timeout? number seconds for one attempt, from 0.001; default 60, and 300 for `send`; the
 ---wait between attempts, and that of all calls after a 429, comes on top
 ---@field connect_timeout? number seconds for name, connection and TLS of an attempt; default 10

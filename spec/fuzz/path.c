@@ -172,7 +172,10 @@ static void try_base_url(const char *url, bool allow_insecure) {
         url[strlen(scheme)] == ':');
   prefix[strlen(prefix) - 2] = '\0';
   check_aim(origin, prefix, "/x", NULL);
+  CHECK(*prefix == '\0' || raia_path_bad(prefix, strlen(prefix)) == NULL);
   const char *shown = raia_origin_url(origin);
+  size_t all = strlen(shown), end = strlen(prefix);
+  CHECK(all > end && strcasecmp(shown + all - end, prefix) == 0);
   CHECK(strncmp(shown, url, strlen(shown)) == 0);
   CHECK(shown[strlen(shown) - 1] != '/');
   CHECK(strpbrk(shown, "@?#") == NULL);
