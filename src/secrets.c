@@ -99,7 +99,8 @@ static size_t spelt(const char *s, const char *end, const char *secret,
                     bool cut) {
   size_t length = strlen(secret), n = 0;
   const char *at = s;
-  if ((size_t)(end - s) >= length && memcmp(s, secret, length) == 0)
+  bool plain = (size_t)(end - s) >= length && memcmp(s, secret, length) == 0;
+  if (plain && length > 0 && secret[length - 1] != '\\')
     return length;
   for (const char *c = secret; *c != '\0'; c++) {
     const char *next = behind(at, end, *c);
@@ -112,13 +113,14 @@ static size_t spelt(const char *s, const char *end, const char *secret,
     at = next;
     n++;
   }
+  if (n > 0 && secret[length - 1] == '\\')
+    at = skip(at, end, "\\"); /* or half an escape would be left */
   return n > 0 ? (size_t)(at - s) : 0;
 }
 
 static bool mask(char *bytes, size_t length, const char *secret, bool cut) {
   char *end = bytes + length;
   bool found = false;
-  secret += strspn(secret, "\\");
   for (char *s = bytes; s < end;) {
     size_t n = *s == *secret || is_escape(*s) ? spelt(s, end, secret, cut) : 0;
     if (n > 0) {
