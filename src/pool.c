@@ -71,7 +71,7 @@ bool raia_pool_open(struct raia_pool *pool) {
   raia_process_init();
   pool->forks = raia_process_forks();
   raia_ring_init(&pool->running);
-  raia_ring_init(&pool->timers);
+  raia_ring_init(&pool->waiting);
   raia_ring_init(&pool->news);
   raia_ring_init(&pool->widened);
   pool->random = (unsigned)time(NULL) ^ (unsigned)(uintptr_t)pool;
@@ -87,13 +87,8 @@ static void leave(struct raia_transfer *t) {
 static void leave_all(struct raia_pool *pool) {
   while (!raia_ring_empty(&pool->running)) /* those queued begin, and follow */
     leave(of_link(pool->running.next));
-  struct raia_link *link = pool->timers.next;
-  while (link != &pool->timers) {
-    struct raia_timer *timer = RAIA_OF(struct raia_timer, link, link);
-    link = link->next;
-    if (timer->source == RAIA_OF_TRANSFER)
-      leave(RAIA_OF(struct raia_transfer, retry, timer));
-  }
+  while (!raia_ring_empty(&pool->waiting))
+    leave(of_link(pool->waiting.next));
 }
 
 void raia_pool_close(struct raia_pool *pool) {
@@ -101,8 +96,8 @@ void raia_pool_close(struct raia_pool *pool) {
   if (pool->events == NULL)
     return;
   leave_all(pool);
-  while (!raia_ring_empty(&pool->timers))
-    raia_ring_out(pool->timers.next);
+  while (pool->timers.first != NULL)
+    raia_timer_stop(pool->timers.first);
   while (raia_pool_news(pool) != NULL)
     ;
   for (int i = 0; i < pool->open; i++)
@@ -147,7 +142,7 @@ void raia_pool_alarm(struct raia_pool *pool, struct raia_alarm *alarm,
 }
 
 void raia_pool_calm(struct raia_alarm *alarm) {
-  raia_ring_out(&alarm->timer.link);
+  raia_timer_stop(&alarm->timer);
   raia_ring_out(&alarm->news.link);
 }
 
@@ -188,7 +183,7 @@ static void take_out(struct raia_transfer *t) {
   struct raia_gate *gate = raia_origin_gate(t->origin);
   bool running = t->state == RAIA_RUNNING;
   raia_ring_out(&t->link);
-  raia_ring_out(&t->retry.link);
+  raia_timer_stop(&t->timer);
   t->state = RAIA_READY;
   if (!running)
     return;
@@ -210,7 +205,8 @@ static void finish(struct raia_transfer *t, enum raia_kind kind) {
 
 static void wait_until(struct raia_transfer *t, double due) {
   t->state = RAIA_WAITING;
-  raia_timer_set(&t->pool->timers, &t->retry, due, RAIA_OF_TRANSFER);
+  raia_ring_in(t->pool->waiting.previous, &t->link);
+  raia_timer_set(&t->pool->timers, &t->timer, due, RAIA_OF_TRANSFER);
 }
 
 /* Ends `t`, which a 429 that another call got keeps from beginning for longer
@@ -248,7 +244,7 @@ static void queue(struct raia_transfer *t, struct raia_gate *gate,
     time_out(t);
     return;
   } else {
-    raia_timer_set(&t->pool->timers, &t->retry, t->held_from + t->timeout,
+    raia_timer_set(&t->pool->timers, &t->timer, t->held_from + t->timeout,
                    RAIA_OF_TRANSFER);
   }
   t->state = RAIA_QUEUED;
@@ -267,6 +263,9 @@ static void attempt(struct raia_pool *pool, struct raia_transfer *t,
     return;
   }
   t->attempts++;
+  t->started = raia_now();
+  raia_timer_set(&pool->timers, &t->timer, t->started + t->timeout,
+                 RAIA_OF_TRANSFER);
   t->state = RAIA_RUNNING;
   gate->active++;
   raia_ring_in(pool->running.previous, &t->link);
@@ -374,18 +373,20 @@ static void collect(struct raia_pool *pool, struct raia_lane *lane) {
 }
 
 static void fire(struct raia_pool *pool, struct raia_timer *timer) {
-  raia_ring_out(&timer->link);
-  if (timer->source == RAIA_OF_TRANSFER)
-    begin(pool, RAIA_OF(struct raia_transfer, retry, timer));
-  else
+  struct raia_transfer *t = RAIA_OF(struct raia_transfer, timer, timer);
+  raia_timer_stop(timer);
+  if (timer->source == RAIA_OF_TIMER)
     tell(pool, &RAIA_OF(struct raia_alarm, timer, timer)->news, RAIA_OF_TIMER);
+  else if (t->state == RAIA_RUNNING)
+    end_attempt(pool, t, CURLE_OPERATION_TIMEDOUT);
+  else
+    begin(pool, t);
 }
 
 static void fire_due(struct raia_pool *pool) {
-  struct raia_timer *timer = raia_timer_first(&pool->timers);
+  struct raia_timer *timer = pool->timers.first;
   double now = timer == NULL ? 0 : raia_now();
-  for (; timer != NULL && timer->due <= now;
-       timer = raia_timer_first(&pool->timers))
+  for (; timer != NULL && timer->due <= now; timer = pool->timers.first)
     fire(pool, timer);
 }
 
@@ -432,7 +433,7 @@ static void advance(struct raia_pool *pool) {
 }
 
 double raia_pool_patience(const struct raia_pool *pool) {
-  const struct raia_timer *timer = raia_timer_first(&pool->timers);
+  const struct raia_timer *timer = pool->timers.first;
   double due = timer == NULL ? HUGE_VAL : timer->due;
   /* With nothing in flight, what libcurl would still do can wait. */
   for (int i = 0; i < pool->open && pool->in_flight > 0; i++)
@@ -453,7 +454,6 @@ bool raia_pool_step(struct raia_pool *pool, double seconds,
   renew(pool);
   if (pool->events == NULL)
     return true;
-  fire_due(pool); /* not again after the wait: first, the news are told */
   advance(pool);
   if (pool->in_flight == 0 && !raia_ring_empty(&pool->news))
     return true; /* there is nothing to look for */
@@ -467,5 +467,6 @@ bool raia_pool_step(struct raia_pool *pool, double seconds,
       give_up(pool, lane);
   }
   advance(pool);
+  fire_due(pool); /* last: what has come is not too late */
   return n >= 0;
 }

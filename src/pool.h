@@ -20,9 +20,10 @@ struct raia_pool {
   struct raia_lane *multiplexed; /* the one of HTTP/2, or NULL */
   struct raia_events *events;    /* NULL: closed */
   struct raia_link running;      /* transfers, by their link */
-  struct raia_link timers;       /* the soonest first */
-  struct raia_link news;         /* not told yet, the oldest first */
-  long in_flight;                /* transfers started and not done */
+  struct raia_link waiting;      /* transfers that are, by their link */
+  struct raia_timers timers;
+  struct raia_link news; /* not told yet, the oldest first */
+  long in_flight;        /* transfers started and not done */
   struct raia_sockets sockets;
   struct raia_link widened; /* gates: there may be room for what is queued */
   unsigned random;

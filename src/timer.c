@@ -1,6 +1,7 @@
 /* What has a time, and what there is to tell. */
 #include "timer.h"
 
+#include <stddef.h>
 #include <time.h>
 
 double raia_now(void) {
@@ -9,18 +10,69 @@ double raia_now(void) {
   return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-void raia_timer_set(struct raia_link *timers, struct raia_timer *timer,
-                    double due, enum raia_source source) {
-  struct raia_link *place = timers->previous;
-  while (place != timers && RAIA_OF(struct raia_timer, link, place)->due > due)
-    place = place->previous;
-  timer->due = due;
-  timer->source = source;
-  raia_ring_in(place, &timer->link);
+/* Joins two heaps, of which either may be empty, into one. */
+static struct raia_timer *join(struct raia_timer *a, struct raia_timer *b) {
+  if (a == NULL || b == NULL)
+    return a == NULL ? b : a;
+  if (b->due < a->due) {
+    struct raia_timer *sooner = b;
+    b = a;
+    a = sooner;
+  }
+  b->next = a->below;
+  b->previous = a;
+  if (b->next != NULL)
+    b->next->previous = b;
+  a->below = b;
+  return a;
 }
 
-struct raia_timer *raia_timer_first(const struct raia_link *timers) {
-  return raia_ring_empty(timers)
-             ? NULL
-             : RAIA_OF(struct raia_timer, link, timers->next);
+/* Joins a timer and its siblings into one heap: in pairs, and then those from
+   the last to the first. */
+static struct raia_timer *join_all(struct raia_timer *sibling) {
+  struct raia_timer *pairs = NULL, *all = NULL;
+  while (sibling != NULL) {
+    struct raia_timer *a = sibling, *b = a->next;
+    sibling = b == NULL ? NULL : b->next;
+    a->next = NULL;
+    if (b != NULL)
+      b->next = NULL;
+    struct raia_timer *pair = join(a, b);
+    pair->next = pairs;
+    pairs = pair;
+  }
+  while (pairs != NULL) {
+    struct raia_timer *pair = pairs;
+    pairs = pair->next;
+    pair->next = NULL;
+    all = join(all, pair);
+  }
+  return all;
+}
+
+void raia_timer_set(struct raia_timers *timers, struct raia_timer *timer,
+                    double due, enum raia_source source) {
+  *timer = (struct raia_timer){.due = due, .source = source, .in = timers};
+  timers->first = join(timers->first, timer);
+}
+
+void raia_timer_stop(struct raia_timer *timer) {
+  struct raia_timers *timers = timer->in;
+  if (timers == NULL)
+    return;
+  struct raia_timer *below = join_all(timer->below);
+  if (timer == timers->first) {
+    timers->first = below;
+  } else {
+    if (timer->previous->below == timer)
+      timer->previous->below = timer->next;
+    else
+      timer->previous->next = timer->next;
+    if (timer->next != NULL)
+      timer->next->previous = timer->previous;
+    timers->first = join(timers->first, below);
+  }
+  if (timers->first != NULL)
+    timers->first->next = timers->first->previous = NULL;
+  timer->in = NULL;
 }

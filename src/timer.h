@@ -12,11 +12,19 @@ struct raia_news {
   enum raia_source source;
 };
 
-/* Something to be done at a time. */
+/* Something to be done at a time. One of only zeros is not set. */
 struct raia_timer {
-  struct raia_link link; /* in a ring, the soonest first */
-  double due;            /* on the clock of raia_now */
+  double due; /* on the clock of raia_now */
   enum raia_source source;
+  struct raia_timers *in; /* those that it is set among, or NULL */
+  /* A pairing heap: the first of the timers that come after this one, its
+     sibling, and the sibling before it or, for the first, the one above. */
+  struct raia_timer *below, *next, *previous;
+};
+
+/* Those that are set. */
+struct raia_timers {
+  struct raia_timer *first; /* the soonest, or NULL */
 };
 
 /* A timer of its own: when it is due, there is news. */
@@ -28,11 +36,11 @@ struct raia_alarm {
 /* Seconds of a clock that never goes back. */
 double raia_now(void);
 
-/* Puts a timer that is in no ring into one, in its place: most come last. */
-void raia_timer_set(struct raia_link *timers, struct raia_timer *timer,
+/* Sets a timer that is not set. */
+void raia_timer_set(struct raia_timers *timers, struct raia_timer *timer,
                     double due, enum raia_source source);
 
-/* The soonest, or NULL. */
-struct raia_timer *raia_timer_first(const struct raia_link *timers);
+/* Takes it back, if it is set. */
+void raia_timer_stop(struct raia_timer *timer);
 
 #endif

@@ -244,7 +244,6 @@ static CURLcode aim(struct raia_transfer *t) {
     return CURLE_OUT_OF_MEMORY;
   CURLcode code = set_method(t, upload);
   SET(CURLOPT_HTTPHEADER, headers);
-  SET(CURLOPT_TIMEOUT_MS, (long)(t->timeout * 1000));
   /* Refused where the handle still has the buffer of its last attempt. */
   (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
                          (long)(t->large ? LARGE_BUFFER_BYTES : BUFFER_BYTES));
@@ -364,6 +363,9 @@ static const char *words(const struct raia_transfer *t, CURLcode code) {
   if (handle->delivery.again ||
       (code == CURLE_OK && t->outcome.kind == RAIA_CONNECTION))
     return "it was closed before the whole reply had come";
+  if (code == CURLE_OPERATION_TIMEDOUT && handle->detail[0] == '\0')
+    return t->header_bytes == 0 ? "no reply has begun"
+                                : "the reply has not ended";
   return handle->detail[0] != '\0' || code == CURLE_OK
              ? handle->detail
              : curl_easy_strerror(code);
@@ -375,7 +377,7 @@ void raia_transfer_end(struct raia_transfer *t, int curl_code) {
   long connects = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &t->outcome.status);
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
-  curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME, &t->elapsed);
+  t->elapsed = raia_now() - t->started;
   t->reused = connects == 0;
   t->handle->spoiled = code != CURLE_OK;
   t->outcome.sent =

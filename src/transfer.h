@@ -34,7 +34,8 @@ struct raia_transfer {
   struct raia_outcome outcome;
   enum raia_reach reach; /* the farthest that any attempt has come */
   int attempts;
-  double elapsed;   /* seconds the last attempt took */
+  double started;   /* the last attempt, on the clock of raia_now */
+  double elapsed;   /* seconds it took */
   bool reused;      /* the last attempt's connection had been used before */
   char detail[160]; /* libcurl's words for what went wrong, or "" */
   char content_type[64], request_id[64]; /* cut */
@@ -53,7 +54,8 @@ struct raia_transfer {
   struct raia_pool *pool;
   struct raia_lane *lane;  /* that the attempt under way is in */
   struct raia_link link;   /* in what its state says */
-  struct raia_timer retry; /* the time of the next attempt */
+  struct raia_timer timer; /* when the attempt under way is over, or the next
+                              one begins */
   double held_from;        /* since when others of its client keep it, or 0 */
   struct raia_news news;
   bool attempt_ended; /* by itself, since this was last set to false */
