@@ -3,7 +3,8 @@ LUA       = lua5.4
 CC        = cc
 CFLAGS    = -O2 -g
 WARNINGS  = -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
-            -Wstrict-prototypes -Wmissing-prototypes -Wvla
+            -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+            -Wno-c11-extensions # of glibc 2.43's strchr, to clang
 PREFIX    = /usr/local
 BUILD     = build
 DEFINES   = -D_GNU_SOURCE -D_DARWIN_C_SOURCE

@@ -16,7 +16,7 @@
 struct call_options {
   double timeout;
   long max_retries;
-  struct raia_headers *headers;
+  struct raia_headers *headers; /* cppcheck-suppress unusedStructMember */
   bool wait;
 };
 

@@ -6,9 +6,8 @@
 
 #define RAIA_LIBCURL_LEAST 0x075700
 
-#if LIBCURL_VERSION_NUM < RAIA_LIBCURL_LEAST
-#error                                                                        \
-    "raia needs libcurl 7.87 or later, and these headers are of an older one"
+#if defined LIBCURL_VERSION_NUM && LIBCURL_VERSION_NUM < RAIA_LIBCURL_LEAST
+#error "raia needs libcurl 7.87 or later, and these headers are older"
 #endif
 
 #endif

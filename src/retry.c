@@ -51,7 +51,7 @@ double raia_retry_wait(const struct raia_outcome *o, int attempts,
                        int max_retries, double random) {
   if (attempts > max_retries || !raia_retryable(o))
     return -1;
-  if (o->retry_after > RAIA_RETRY_AFTER_MAX)
+  if (o->retry_after > (double)RAIA_RETRY_AFTER_MAX)
     return -1;
   if (o->retry_after >= 0)
     return o->retry_after;

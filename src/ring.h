@@ -10,9 +10,13 @@ struct raia_link {
   struct raia_link *previous, *next;
 };
 
+static inline void *raia_before(const void *link, size_t bytes) {
+  return (char *)link - bytes;
+}
+
 /* The struct whose member a link is. */
 #define RAIA_OF(type, member, link)                                           \
-  ((type *)(void *)((char *)(link)-offsetof(type, member)))
+  ((type *)raia_before(link, offsetof(type, member)))
 
 static inline void raia_ring_init(struct raia_link *link) {
   link->previous = link->next = link;
