@@ -1,6 +1,8 @@
 -- raia-sandbox: its command line, its life as a process, its statuses and agents.
+local certificates = require "spec.support.certificates"
 local raia = require "raia"
 local sandboxes = require "raia.sandbox"
+local socket = require "cqueues.socket"
 local support = require "spec.support.run"
 local free_port = require("spec.support.server").free_port
 
@@ -85,6 +87,114 @@ describe("raia-sandbox", function()
   end)
 end)
 
+describe("a command that raia-sandbox runs", function()
+  local function with_files(fn)
+    local pid_file, agent = os.tmpname(), os.tmpname()
+    local good, problem = pcall(fn, pid_file, agent)
+    os.remove(pid_file)
+    os.remove(agent)
+    assert(good, problem)
+  end
+
+  -- Runs a command of the shell's, which says in `pid_file` when it is ready and who it is, sends
+  -- the sandbox (`to`: "$pid", or "-$pid" for its group) a signal, and gives the output, the
+  -- status, and whether the command or the sandbox are still there.
+  local function signalled(pid_file, signal, command, to, options)
+    local output = support.run(([[
+      setsid %s %s -- sh -c %s & pid=$!
+      for i in $(seq 200); do test -s %s && break; sleep 0.05; done
+      kill -%s %s
+      for i in $(seq 200); do kill -0 $pid 2>/dev/null || break; sleep 0.05; done
+      kill -0 $pid 2>/dev/null && echo "the sandbox goes on" && kill -9 -$pid
+      wait $pid
+      echo "status $?"
+      for i in $(seq 40); do kill -0 $(cat %s) 2>/dev/null || exit; sleep 0.05; done
+      echo "the command goes on"
+      kill -9 $(cat %s)]]):format(MAIN, options or "", support.quote(command), pid_file, signal,
+      to or "$pid", pid_file, pid_file))
+    return output
+  end
+
+  for signal, number in pairs { TERM = 15, HUP = 1 } do
+    for name, to in pairs { ["the sandbox"] = "$pid", ["all of its group"] = "-$pid" } do
+      it(("ends on SIG%s to %s, and the sandbox with it"):format(signal, name), function()
+        with_files(function(pid_file)
+          local output = signalled(pid_file, signal, "echo $$ > " .. pid_file
+            .. "; exec sleep 300", to)
+          assert.equal(("status %d\n"):format(128 + number), output)
+        end)
+      end)
+
+      it(("may clean up on SIG%s to %s, and use the sandbox for it"):format(signal, name),
+        function()
+          with_files(function(pid_file)
+            local output = signalled(pid_file, signal, ([[
+              trap 'lua5.4 -e "%s"; exit 7' %s; echo $$ > %s; while :; do sleep 0.1; done]])
+              :format("print((assert(require [[raia]].client().conversations:create { "
+                .. "conversationUserId = [[u]] }).conversationUserId))", signal, pid_file), to)
+            -- What is sent to all of them ends the sandbox, too, once the command has ended.
+            local status = to == "$pid" and 7 or 128 + number
+            assert.equal(("u\nstatus %d\n"):format(status), (output:gsub("^%a+\nu", "u")))
+          end)
+        end)
+    end
+  end
+
+  it("ends on SIGTERM while an agent keeps the processor, too", function()
+    with_files(function(pid_file, agent)
+      local file = assert(io.open(agent, "w"))
+      file:write "return function() while true do end end"
+      file:close()
+      local code = ([[local client = require "raia".client { timeout = 30 }
+        local conversation = assert(client.conversations:create { conversationUserId = "u" })
+        local request = conversation:send("think", { wait = false })
+        request:wait(0.5)
+        io.open(%q, "w"):write((io.open "/proc/self/stat":read "n")):close()
+        request:wait()]]):format(pid_file)
+      local output = signalled(pid_file, "TERM", "exec lua5.4 -e " .. support.quote(code), nil,
+        "--agent " .. agent)
+      assert.equal("status 143\n", output)
+    end)
+  end)
+
+  it("ignores SIGHUP, as the sandbox does, where both are to outlive a terminal", function()
+    with_files(function(pid_file)
+      local output = support.run(([[
+        nohup %s -- sh -c 'echo $$ > %s; sleep 1; echo done; exit 7' 2>&1 & pid=$!
+        for i in $(seq 200); do test -s %s && break; sleep 0.05; done
+        kill -HUP $pid $(cat %s)
+        wait $pid
+        echo "status $?"]]):format(MAIN, pid_file, pid_file, pid_file))
+      assert.matches("done\nstatus 7\n$", output)
+    end)
+  end)
+
+  it("has no signal blocked or ignored that was not", function()
+    local output = support.run(MAIN .. "-- grep -E '^Sig(Blk|Ign)' /proc/self/status")
+    assert.equal("00000000", output:match "SigBlk:%s*%x+(%x%x%x%x%x%x%x%x)\n") -- 1 to 32
+    assert.equal(support.run "grep ^SigIgn /proc/self/status", output:match "SigIgn.*")
+  end)
+
+  for signal, number in pairs { TERM = 15, KILL = 9, SEGV = 11 } do
+    it("gives its status to the sandbox when it dies of SIG" .. signal, function()
+      local _, status = support.run(MAIN .. "-- sh -c 'kill -" .. signal .. " $$'")
+      assert.equal(128 + number, status)
+    end)
+  end
+
+  it("that is not there is told", function()
+    local output, status = support.run(MAIN .. "-- no-such-command")
+    assert.equal(127, status)
+    assert.matches("no%-such%-command", output)
+  end)
+
+  it("has its own standard input and output", function()
+    local output, status = support.run(MAIN .. "-- cat", nil, "one\ntwo\n")
+    assert.equal("one\ntwo\n", output)
+    assert.equal(0, status)
+  end)
+end)
+
 describe("a sandbox that was started", function()
   it("ends with close, however often", function()
     local sandbox = assert(sandboxes.start {})
@@ -129,6 +239,79 @@ describe("a sandbox that was started", function()
     local err = select(3, wrong.conversations:create { conversationUserId = "u" })
     assert.equal(403, err.status)
     assert.equal("INVALID_CREDENTIALS", err.code)
+  end)
+
+  -- What a request with a large body and a wrong key comes to, over each kind of connection.
+  for _, way in ipairs { "HTTP/1.1", "HTTP/2" } do
+    it("refuses large bodies without its key before it has read them, over " .. way, function()
+      local made = way == "HTTP/2" and certificates() or nil
+      finally(function() if made then made.remove() end end)
+      local sandbox <close> = assert(sandboxes.start { tls_cert = made and made.good.cert,
+        tls_key = made and made.good.key })
+      local function peak() -- of the sandbox's memory, in MiB
+        for line in io.lines("/proc/" .. sandbox.pid .. "/status") do
+          local kilobytes = line:match "^VmHWM:%s*(%d+)"
+          if kilobytes then return kilobytes / 1024 end
+        end
+      end
+      local options = { secret_key = "a-key-that-is-wrong", ca_file = made and made.ca }
+      local first <close> = client_of(sandbox, options)
+      assert.equal(403, select(3, first.conversations:get "x").status)
+      local before = peak()
+      local body, requests, clients = { text = ("x"):rep(16e6) }, {}, {}
+      for i = 1, 20 do
+        clients[i] = client_of(sandbox, options)
+        requests[i] = clients[i]:request("POST", "/external/conversations", { body = body },
+          { wait = false })
+      end
+      for _, request in ipairs(requests) do
+        local _, message, err = request:wait(60)
+        assert.equal(403, err and err.status, message)
+        assert.equal("INVALID_CREDENTIALS", err.code)
+        assert.equal("no", err.sent)
+      end
+      for i = 1, 20 do clients[i]:close() end
+      local more = peak() - before -- for 320 MB that were to be sent
+      assert.is_true(more < 100, more .. " MiB more")
+      local right <close> = client_of(sandbox, { ca_file = made and made.ca })
+      assert(right.conversations:create { conversationUserId = "u" })
+    end)
+  end
+
+  it("refuses a body without its key while that is on its way", function()
+    local sandbox <close> = assert(sandboxes.start {})
+    for _, head in ipairs { "Content-Length: 16000000", "Transfer-Encoding: chunked",
+      "Content-Length: 16000000\r\nExpect: 100-continue" } do
+      local one = socket.connect("127.0.0.1", sandbox.base_url:match "%d+$")
+      one:setmode("b", "b")
+      one:settimeout(10)
+      assert(one:write("POST /external/conversations HTTP/1.1\r\nHost: x\r\n" .. head
+        .. "\r\n\r\n", head:find "chunked" and "5\r\nhello\r\n" or ""))
+      assert(one:flush())
+      assert.matches("^HTTP/1.1 403 ", one:read "*l")
+      one:close()
+    end
+  end)
+
+  it("tells an agent that yields so, and goes on", function()
+    with_file([[return function(message)
+      if message == "yield" then coroutine.yield() end
+      if message == "yield more" then coroutine.yield("some", "text") end
+      local generator = coroutine.wrap(function() coroutine.yield "of a generator" end)
+      require "cqueues".sleep(0.01)
+      return message .. " " .. generator()
+    end]], function(file)
+      local sandbox <close> = assert(sandboxes.start { agent = file })
+      local client <close> = client_of(sandbox)
+      local conversation = assert(client.conversations:create { conversationUserId = "u" })
+      for _, text in ipairs { "yield", "yield more" } do
+        local result, message, err = conversation:send(text)
+        assert.is_nil(result)
+        assert.equal(500, err.status, message)
+        assert.is_truthy(message:find("the agent yielded", 1, true), message)
+        assert.equal("on of a generator", tostring(assert(conversation:send "on")))
+      end
+    end)
   end)
 
   it("has an agent of one's own, which knows the conversation", function()

@@ -391,7 +391,8 @@ local sandbox = {}
 ---@field port? integer 0, the default, picks a free one
 ---@field key? string the key to ask for; default "sandbox"
 ---@field delay? number seconds before each answer; default 0
----@field agent? string a Lua file that returns `function(message, conversation) return text end`
+---@field agent? string a Lua file that returns `function(message, conversation) return text end`;
+---it may wait with `cqueues.sleep`, and must not yield
 ---@field outbox? string a file that emails, SMS and calls are added to; default none
 ---@field tls_cert? string PEM file of a certificate, to serve https and HTTP/2; with tls_key
 ---@field tls_key? string PEM file of its key

@@ -6,7 +6,8 @@ local EPILOG = [[
 Outgoing emails, SMS and calls are printed, a line each.
 
 raia-sandbox [OPTIONS] -- COMMAND ARGS... runs a command against a sandbox of its own: with
-RAIA_BASE_URL and RAIA_AGENT_SECRET_KEY set, on a free port; it ends with the command's status.]]
+RAIA_BASE_URL and RAIA_AGENT_SECRET_KEY set, on a free port; it ends with the command's status.
+SIGTERM and SIGHUP are passed on to the command.]]
 
 -- Set by raia.sandbox.start, which reads the first line of standard output and keeps it open.
 local watched = arg[1] == "--watched"
@@ -62,7 +63,20 @@ local function default_agent(message, conversation)
   return "You said: " .. message .. (context and " (I was told: " .. context .. ")" or "")
 end
 
+-- A yield of the agent's own would reach the server's loop, and end it.
+local function refuse_yields()
+  local running, yield = require "cqueues".running, coroutine.yield
+  rawset(coroutine, "yield", function(...)
+    local _, outermost = running()
+    if outermost then
+      error("the agent yielded, but it has to return its text (cqueues.sleep waits)", 2)
+    end
+    return yield(...)
+  end)
+end
+
 local function load_agent(path)
+  refuse_yields()
   local ok, agent = pcall(dofile, path)
   if not ok then fail("agent: " .. tostring(agent):match("[^\n]*")) end
   if type(agent) ~= "function" then
@@ -80,26 +94,91 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
--- The command runs in a thread, where waiting for it stops nothing else. The threads of cqueues
--- block every signal, which the command would inherit. When the thread has to make an end itself,
--- an agent keeps the processor.
+-- The Lua that runs this.
+local function interpreter()
+  local first = 0
+  while arg[first - 1] do first = first - 1 end
+  return first < 0 and arg[first] or "lua5.4"
+end
+
+-- What runs the command, and ends with its status. It is a process of its own: in ours, signals
+-- are blocked, to be heard by the server's loop, and what is blocked the command would inherit.
+local RUNNER = [[
+package.path, package.cpath = %q, %q
+local signal = require "cqueues.signal"
+for i = 1, 31 do signal.unblock(i) end
+local _, how, status = os.execute(%q)
+os.exit(how == "exit" and status or 128 + status)]]
+
+-- In a thread, where waiting for the command stops nothing else: runs it, and tells the server's
+-- loop its status. A signal that ends the runner was sent to all of us, and the command may be
+-- busy with its end. When this has to make an end itself, an agent keeps the processor.
+local function wait_for_command(pipe, path, cpath, line, pid_file)
+  package.path, package.cpath = path, cpath
+  local sleep = require "cqueues".sleep
+  local _, how, status = os.execute(line)
+  local file = assert(io.open(pid_file))
+  local pid, left = file:read "n", how == "signal" and 200 or 0
+  file:close()
+  os.remove(pid_file)
+  if left > 0 then pipe:write("all\n"):flush() end
+  while left > 0 and pid and os.execute(("kill -0 %d 2>/dev/null"):format(pid)) do
+    sleep(0.05)
+    left = left - 1
+  end
+  status = how == "exit" and status or 128 + status
+  pipe:write(("%d\n"):format(status)):flush()
+  sleep(1)
+  os.exit(status)
+end
+
+-- The process that the command is; it says so in a file before all else.
+local function read_pid(path)
+  for _ = 1, 500 do
+    local file = io.open(path)
+    local pid = file and file:read "n"
+    if file then file:close() end
+    if pid then return pid end
+    require "cqueues".sleep(0.01)
+  end
+end
+
+-- Runs the command; its end is ours. SIGTERM and SIGHUP are passed on to it; gives what looks for
+-- them while an agent keeps the processor.
 local function run_command(controller, command, key, url)
-  local words = { "RAIA_BASE_URL=" .. quote(url), "RAIA_AGENT_SECRET_KEY=" .. quote(key) .. ";",
+  local signal = require "cqueues.signal"
+  local passed_on = { signal.SIGTERM, signal.SIGHUP }
+  if os.execute "kill -HUP $$" then passed_on[2] = nil end -- ignored here, by nohup say
+  local signals = signal.listen(table.unpack(passed_on))
+  signal.block(table.unpack(passed_on))
+
+  local pid_file = os.tmpname()
+  local words = { "echo $$ >" .. quote(pid_file) .. ";", "RAIA_BASE_URL=" .. quote(url),
+    "RAIA_AGENT_SECRET_KEY=" .. quote(key) .. ";",
     "export RAIA_BASE_URL RAIA_AGENT_SECRET_KEY; exec" }
   for _, word in ipairs(command) do words[#words + 1] = quote(word) end
-  local thread, result = require "cqueues.thread".start(function(pipe, path, cpath, line)
-    package.path, package.cpath = path, cpath
-    local signal = require "cqueues.signal"
-    for i = 1, 31 do signal.unblock(i) end
-    local _, how, status = os.execute(line)
-    status = how == "exit" and status or 128 + status
-    pipe:write(("%d\n"):format(status))
-    pipe:flush()
-    require "cqueues".sleep(1)
-    os.exit(status)
-  end, package.path, package.cpath, table.concat(words, " "))
+  local runner = RUNNER:format(package.path, package.cpath, table.concat(words, " "))
+  local thread, result = require "cqueues.thread".start(wait_for_command, package.path,
+    package.cpath, ("exec %s -e %s"):format(quote(interpreter()), quote(runner)), pid_file)
   if not thread then fail("cannot start a thread") end
-  controller:wrap(function() os.exit(tonumber(result:read("*l"))) end)
+  local pid = read_pid(pid_file)
+
+  local function pass_on(caught)
+    if caught and pid then os.execute(("kill -%d %d 2>/dev/null"):format(caught, pid)) end
+  end
+  controller:wrap(function()
+    while true do
+      local caught = signals:wait()
+      require "cqueues".sleep(0.1) -- until it is known whether the command has got it itself
+      pass_on(caught)
+    end
+  end)
+  controller:wrap(function()
+    local line = result:read "*l"
+    if line == "all" then pid, line = nil, result:read "*l" end
+    os.exit(tonumber(line))
+  end)
+  return function() pass_on(signals:wait(0)) end
 end
 
 -- Ends on SIGTERM, and on Ctrl-C unless that is for the program which watches; gives what looks
@@ -150,7 +229,7 @@ local sandbox, problem = server.new {
 if not sandbox then fail(problem) end
 
 if command then
-  run_command(sandbox.controller, command, key, sandbox.url)
+  sandbox.interrupt = run_command(sandbox.controller, command, key, sandbox.url)
 else
   sandbox.interrupt = stop_on_signals(sandbox.controller)
   io.stdout:write("raia-sandbox: listening on ", sandbox.url, "\n")

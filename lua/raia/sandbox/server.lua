@@ -198,11 +198,13 @@ local function read_json(text)
   return body
 end
 
+local function knows_key(self, headers)
+  return (headers:get "agent-secret-key") == self.key
+end
+
 -- Gives a status, a body (nil for none) and further headers.
 local function answer_request(self, headers, text, size)
-  if (headers:get("agent-secret-key")) ~= self.key then
-    return failure(403, "INVALID_CREDENTIALS")
-  end
+  if not knows_key(self, headers) then return failure(403, "INVALID_CREDENTIALS") end
   local path = (headers:get(":path") or ""):match("^[^?]*")
   local route, id = find_route(headers:get(":method"), path)
   if not route and id == "" then
@@ -235,6 +237,16 @@ local function read_body(stream)
   return table.concat(parts), size
 end
 
+-- Takes what comes of a body that was answered unread, and keeps none of it: a client may read the
+-- answer only when it has sent all, and not at all once it has been cut short.
+local function drain(stream)
+  local size = 0
+  for chunk in function() return (stream:get_next_chunk(PEER_TIMEOUT)) end do
+    size = size + #chunk
+    if size > MAX_BODY then return end
+  end
+end
+
 local function traceback(problem)
   io.stderr:write(debug.traceback("raia-sandbox: " .. tostring(problem), 2), "\n")
   return tostring(problem)
@@ -244,7 +256,8 @@ local function serve(self, stream)
   local headers = stream:get_headers(PEER_TIMEOUT)
   if not headers then return end
   local text, size = "", tonumber((headers:get("content-length"))) or 0
-  local unread = headers:has("expect") and size > MAX_BODY
+  local has_body = size > 0 or headers:has "transfer-encoding"
+  local unread = not knows_key(self, headers) or headers:has("expect") and size > MAX_BODY
   if not unread then
     if headers:has("expect") then stream:write_continue(PEER_TIMEOUT) end
     text, size = read_body(stream)
@@ -261,12 +274,13 @@ local function serve(self, stream)
   add("content-type", "application/json")
   add("x-request-id", store.uuid())
   for name, value in pairs(more or {}) do add(name, value) end
-  if unread and stream.connection.version < 2 then add("connection", "close") end
+  if unread and has_body and stream.connection.version < 2 then add("connection", "close") end
   if headers:get(":method") == "HEAD" then body = nil end
   if body then add("content-length", ("%d"):format(#body)) end
   if stream:write_headers(reply, not body, PEER_TIMEOUT) and body then
     stream:write_chunk(body, true, PEER_TIMEOUT)
   end
+  if unread then drain(stream) end
 end
 
 local function read_pem(path, kind)
