@@ -81,6 +81,8 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
     SET(CURLOPT_PROXY, o->proxy);
   else /* nor one that the environment has come to name */
     SET(CURLOPT_NOPROXY, "*");
+  if (strncasecmp(o->proxy, "https:", 6) == 0)
+    SET(CURLOPT_FORBID_REUSE, 1L); /* nobody sees what lies in its own TLS */
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

@@ -292,7 +292,8 @@ bool raia_transfer_begin(struct raia_transfer *t) {
    broke: nobody was mistrusted, and trying again may help. */
 static bool broke(const char *words) {
   static const char *const signs[] = {"SSL_ERROR_SYSCALL", "reset by peer",
-                                      "unexpected eof"};
+                                      "unexpected eof",
+                                      "non-properly terminated"};
   for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
     if (strstr(words, signs[i]) != NULL)
       return true;
