@@ -1,5 +1,6 @@
--- A raw-socket HTTP/1.1 server that plays a script, called anew for each connection:
--- lua5.4 fault_server.lua SCRIPTFILE LOGFILE [--tls CERT KEY TLS|TLSv1|TLSv1.1|… [h2]]
+-- A raw-socket HTTP/1.1 server that plays a script, called anew for each connection with its
+-- number on its port and, where there are several, the number of the port:
+-- lua5.4 fault_server.lua SCRIPTFILE LOGFILE PORTS [--tls CERT KEY TLS|TLSv1|TLSv1.1|… [h2]]
 
 local cjson = require("cjson").new()
 local cqueues = require "cqueues"
@@ -8,7 +9,7 @@ local promise = require "cqueues.promise"
 local signal = require "cqueues.signal"
 local socket = require "cqueues.socket"
 
-local script_path, log_path, option, certificate_path, key_path, tls_version, protocol = ...
+local script_path, log_path, ports, option, certificate_path, key_path, tls_version, protocol = ...
 local log_file = assert(io.open(log_path, "ab"))
 local lines_logged = 0
 local tls_context
@@ -44,11 +45,12 @@ end
 local Connection = {}
 Connection.__index = Connection
 
-local function new_connection(stream, index)
+local function new_connection(stream, index, place)
   stream:setmode("b", "bn")
   stream:setbufsiz(65536, 65536)
   stream:onerror(function(_, _, why) return why end)
-  return setmetatable({ socket = stream, index = index, buffer = "", delivered = 0 }, Connection)
+  return setmetatable({ socket = stream, index = index, place = place, buffer = "",
+    delivered = 0 }, Connection)
 end
 
 -- Some bytes from the peer; or nil and "closed", "timeout" or the system's message.
@@ -85,12 +87,13 @@ function Connection:http2()
   end
 end
 
--- Reads until find(buffer) gives a length, and takes so much off the buffer.
+-- Reads until find(buffer) gives a length, and takes so much off the buffer; until :within() at
+-- the latest.
 local function take(self, find)
   local length = find(self.buffer)
   while not length do
     if self.wants_tls then self:starttls() end
-    local data, why = receive(self)
+    local data, why = receive(self, self.deadline)
     if not data then return nil, why end
     self.buffer = self.buffer .. data
     length = find(self.buffer)
@@ -99,6 +102,14 @@ local function take(self, find)
   self.buffer = self.buffer:sub(length + 1)
   return data
 end
+
+Connection.take = take
+
+-- For how many seconds from now on reads wait; nil: for ever.
+function Connection:within(seconds) self.deadline = seconds and cqueues.monotime() + seconds end
+
+-- Waits until something has come, which stays unread.
+function Connection:await() return take(self, function(buffer) return buffer ~= "" and 0 end) end
 
 local function take_until(self, mark)
   return take(self, function(buffer) return select(2, buffer:find(mark, 1, true)) end)
@@ -192,7 +203,9 @@ function Connection:reply(status, body, headers)
 end
 
 -- Adds a line of the script's own to the log.
-function Connection:note(value) log({ connection = self.index, note = value }) end
+function Connection:note(value)
+  log({ connection = self.index, place = self.place, note = value })
+end
 
 function Connection.sleep(_, seconds) cqueues.sleep(seconds) end
 
@@ -254,25 +267,31 @@ local function listen()
   return listener, select(3, listener:localname())
 end
 
-local listener, port = listen()
 local control, control_port = listen()
 
 local function serve(connection)
-  local ok, message = xpcall(script, debug.traceback, connection, connection.index)
+  local ok, message = xpcall(script, debug.traceback, connection, connection.index,
+    connection.place)
   if not ok then io.stderr:write("fault_server: ", tostring(message), "\n") end
   connection:close()
 end
 
-loop:wrap(function()
+local function accept(listener, place)
   local index = 0
   for stream in listener:clients() do
     index = index + 1
-    log({ accepted = index })
-    local connection = new_connection(stream, index)
+    log({ accepted = index, place = place })
+    local connection = new_connection(stream, index, place)
     connection.wants_tls = tls_context ~= nil
     loop:wrap(serve, connection)
   end
-end)
+end
+
+for place = 1, ports do
+  local listener, port = listen()
+  io.stdout:write(port, "\n")
+  loop:wrap(accept, listener, place)
+end
 
 -- Who connects to the control port is let go when all that came before is in the log.
 loop:wrap(function()
@@ -292,6 +311,6 @@ loop:wrap(function()
 end)
 
 signal.ignore(signal.SIGPIPE, signal.SIGINT) -- it ends with its reader
-io.stdout:write(port, "\n", control_port, "\n")
+io.stdout:write(control_port, "\n")
 io.stdout:flush()
 for message in loop:errors() do io.stderr:write("fault_server: ", tostring(message), "\n") end

@@ -1,6 +1,7 @@
 -- Starts the fault server as a process of its own and reads its log.
--- server.start([[local connection, index = ... ; ...]],
---   { tls = { cert =, key =, version =, protocol = "h2" } })
+-- server.start([[local connection, index, place = ... ; ...]],
+--   { tls = { cert =, key =, version =, protocol = "h2" }, ports = 1 })
+-- With `ports` it listens on so many: base_urls[place] is where each is found.
 
 local cjson = require("cjson").new()
 local socket = require "cqueues.socket"
@@ -23,7 +24,7 @@ end
 
 local function start(source, options)
   assert(load(source, "=script", "t"))
-  local tls = options and options.tls
+  local tls, ports = options and options.tls, options and options.ports or 1
   local script_path, log_path = write_temporary(source), write_temporary("")
   -- LD_PRELOAD may hold a sanitizer, meant for the process under test.
   local words = {
@@ -31,6 +32,7 @@ local function start(source, options)
     quote("LUA_PATH_5_4=" .. package.path),
     quote("LUA_CPATH_5_4=" .. package.cpath),
     "lua5.4", quote(directory .. "fault_server.lua"), quote(script_path), quote(log_path),
+    tostring(ports),
   }
   if tls then
     words[#words + 1] = ("--tls %s %s %s %s"):format(quote(tls.cert), quote(tls.key),
@@ -39,7 +41,12 @@ local function start(source, options)
   -- An open connection of the client, if inherited, would outlive the client's own closing.
   for descriptor = 3, 9 do words[#words + 1] = descriptor .. "<&-" end
   local process = assert(io.popen(table.concat(words, " "), "r"))
-  local port, control_port = process:read("n", "n")
+  local base_urls, port = {}, nil
+  for i = 1, ports do
+    port = process:read("n")
+    base_urls[i] = port and (tls and "https://localhost:" or "http://127.0.0.1:") .. port
+  end
+  local control_port = process:read("n")
   -- Both sides have the files open or read by now: nothing is left behind, however we end.
   local log = assert(io.open(log_path, "rb"))
   os.remove(script_path)
@@ -50,8 +57,7 @@ local function start(source, options)
     error("the fault server did not start", 2)
   end
   return setmetatable({
-    port = port,
-    base_url = (tls and "https://localhost:" or "http://127.0.0.1:") .. port,
+    port = port, base_url = base_urls[1], base_urls = base_urls,
     process = process, control_port = control_port, log = log, records = {},
   }, Server)
 end
@@ -67,7 +73,7 @@ local function settle(self)
   assert(ok and not why, "the fault server has died or hangs")
 end
 
-local integers = { "accepted", "connection", "n", "stream" }
+local integers = { "accepted", "connection", "n", "place", "stream" }
 
 -- The key is in its own header and nowhere else in a request. One such as "key" may be.
 local function check_key(record)
@@ -124,9 +130,11 @@ function Server:notes()
   return select_records(self, function(record) return record.note ~= nil end)
 end
 
--- The number of connections accepted.
-function Server:connections()
-  return #select_records(self, function(record) return record.accepted end)
+-- The number of connections accepted; those on one port, if `place` says which.
+function Server:connections(place)
+  return #select_records(self, function(record)
+    return record.accepted and (not place or record.place == place)
+  end)
 end
 
 -- Ends the server. What it had logged can still be asked for.
