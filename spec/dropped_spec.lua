@@ -254,7 +254,7 @@ describe("nothing is warned of", function()
         request = nil
         collectgarbage()
         collectgarbage()
-        os.exit(0, true)
+        host.quit(0)
       end
       assert(host.wait(pid) == 0)
       assert(request:cancel())]],
