@@ -6,9 +6,12 @@ local uv = require "luv"
 local BUSTED = [[lua5.4 -e 'require "busted.runner" {standalone = false}' /dev/null ]]
   .. "-o spec/support/output.lua"
 
+-- Runs a command, without a sanitizer: what is under test here is in Lua.
+local function run(command) return support.run(command, { LD_PRELOAD = false }) end
+
 -- Where make would build the module under test: it is there.
 local build = package.searchpath("raia.core", package.cpath):match("^(.*)/raia/")
-local make = "unset LD_PRELOAD MAKEFLAGS MAKELEVEL SPECS; exec make -s test BUILD="
+local make = "unset MAKEFLAGS MAKELEVEL SPECS; exec make -s test BUILD="
   .. support.quote(build) .. " SPECS="
 
 -- Whether f() gives something true within so many seconds.
@@ -23,8 +26,8 @@ end
 describe("spec files side by side", function()
   local folder
 
-  before_each(function() folder = support.run "mktemp -d":match "%S+" end)
-  after_each(function() support.run("rm -r " .. folder) end)
+  before_each(function() folder = run("mktemp -d"):match "%S+" end)
+  after_each(function() run("rm -r " .. folder) end)
 
   local function write(name, text)
     local file <close> = assert(io.open(folder .. "/" .. name, "w"))
@@ -49,8 +52,8 @@ describe("spec files side by side", function()
   end
 
   -- Runs the spec files of the folder, by the command `before` busted's.
-  local function run(passed, failed, before)
-    local output, status = support.run("exec " .. command_of(3, before))
+  local function counted(passed, failed, before)
+    local output, status = run("exec " .. command_of(3, before))
     return check(output, status, passed, failed)
   end
 
@@ -61,12 +64,12 @@ describe("spec files side by side", function()
   end
 
   it("are counted, those of folders in folders, too", function()
-    support.run(("mkdir -p %s/more/still"):format(folder))
+    run(("mkdir -p %s/more/still"):format(folder))
     green "a_spec.lua"
     green "b_spec.lua"
     green "more/still/c_spec.lua"
     write("no.lua", "error 'this is none'")
-    local output = run(6, 0)
+    local output = counted(6, 0)
     assert.matches(line("a_spec.lua", 2, 0), output)
     assert.matches(line("more/still/c_spec.lua", 2, 0), output)
     assert.is_nil(output:find "success")
@@ -82,7 +85,7 @@ describe("spec files side by side", function()
       pending "left for later"
       it("has an error", function() error "the error" end)
     ]])
-    local output = run(3, 3)
+    local output = counted(3, 3)
     for _, text in ipairs { "printed", "a warning", "what should be", "left for later",
       "the error", "is not fine" } do
       assert.is_truthy(output:find(text, 1, true), output)
@@ -105,7 +108,7 @@ describe("spec files side by side", function()
       green "a_spec.lua"
       write("b_spec.lua", "io.stderr:write 'before' " .. case[1])
       green "c_spec.lua"
-      local output = run(4, 1)
+      local output = counted(4, 1)
       assert.is_truthy(output:find(case[2], 1, true), output)
       assert.equal(name ~= "is not Lua", output:find("before", 1, true) ~= nil, output)
       assert.matches(line("b_spec.lua", 0, 1), output)
@@ -114,11 +117,11 @@ describe("spec files side by side", function()
 
   it("count one whose command fails, though its tests did not, as failed", function()
     green "a_spec.lua"
-    assert.matches("ended with status 9", run(2, 1, [[sh -c '"$@"; exit 9' sh]]))
+    assert.matches("ended with status 9", counted(2, 1, [[sh -c '"$@"; exit 9' sh]]))
   end)
 
   it("are a failure if there are none", function()
-    assert.matches("no spec file is there", run(0, 1))
+    assert.matches("no spec file is there", counted(0, 1))
   end)
 
   it("begin with the largest, and, once it is known, with what took longest", function()
@@ -126,7 +129,7 @@ describe("spec files side by side", function()
     write("slow_spec.lua", "it('is slow', function() require 'luv'.sleep(2000) end)")
     write("small_spec.lua", "it('is quick', function() end)")
     for _, first in ipairs { "large", "slow" } do
-      local output, status = support.run("exec " .. command_of(1))
+      local output, status = run("exec " .. command_of(1))
       check(output, status, 3, 0)
       assert.matches("^ 1 of 3 [^\n]*/" .. first .. "_spec.lua\n", output)
     end
@@ -141,7 +144,7 @@ describe("spec files side by side", function()
       { "--repeat=3 %s/a_spec.lua", 6 }, { "--filter=none %s", 0, 1 },
     }
     for _, case in ipairs(cases) do
-      local output, status = support.run(make .. support.quote((case[1]:gsub("%%s", folder))))
+      local output, status = run(make .. support.quote((case[1]:gsub("%%s", folder))))
       check(output:gsub("make[^\n]*Error 1\n$", ""), status, case[2], case[3] or 0)
     end
   end)
@@ -167,23 +170,24 @@ describe("spec files side by side", function()
       local command = case.by_make and make .. folder .. " JOBS=3" or "exec " .. command_of(3)
       local status
       local process, pid = uv.spawn("sh", { detached = true, args = { "-c",
-        ("{ %s; } > %s/output 2>&1"):format(command, folder) } },
+        ("unset LD_PRELOAD; { %s; } > %s/output 2>&1"):format(command, folder) } },
         function(...) status = { ... } end)
       assert(process, pid)
-      local function pids() return support.run(("cat %s/pids 2>&1"):format(folder)) end
+      finally(function() if not status then uv.kill(-pid, "sigterm") end end)
+      local function pids() return run(("cat %s/pids 2>&1"):format(folder)) end
       assert.is_true(within(60, function() return select(2, pids():gsub("all", "")) == 3 end))
       assert(uv.kill(case.group and -pid or pid, case[2]))
       assert.is_true(within(60, function()
         uv.run "nowait"
         return status
       end))
-      local output = support.run(("cat %s/output"):format(folder))
+      local output = run(("cat %s/output"):format(folder))
       assert.is_true(status[1] ~= 0 or status[2] ~= 0)
       assert.matches("stopped by " .. case[2]:upper(), output)
       assert.matches("\n0 passed, 3 failed\n", output)
       for left in pids():gmatch "%d+" do
         assert.is_true(within(10, function()
-          return not support.run("ps -o stat= -p " .. left):find "^%s*[^Z%s]"
+          return not run("ps -o stat= -p " .. left):find "^%s*[^Z%s]"
         end), left)
       end
     end)
