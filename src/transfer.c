@@ -319,8 +319,10 @@ static enum raia_kind kind_of_reply(const struct raia_transfer *t) {
 }
 
 static enum raia_kind kind_of(const struct raia_transfer *t, CURLcode code) {
-  if (t->refused == RAIA_OVER_LIMIT || (int)code == CURLE_TOO_LARGE_SINCE_8_8)
+  if (t->refused == RAIA_OVER_LIMIT)
     return RAIA_TOO_LARGE;
+  if ((int)code == CURLE_TOO_LARGE_SINCE_8_8) /* of a reply, or a proxy's */
+    return t->outcome.sent ? RAIA_TOO_LARGE : RAIA_CONNECTION;
   if (t->refused == RAIA_NO_ROOM)
     return RAIA_NO_MEMORY;
   switch (code) {
