@@ -6,7 +6,7 @@ found=build/fuzz/$target # new inputs
 case $target in
   body) files="src/json.c src/schema.c" ;;
   headers) files=src/transfer.c ;;
-  path) files="src/path.c src/origin.c" ;;
+  path) files="src/path.c src/base_url.c src/origin.c" ;;
   reply) files="src/json.c src/reply.c src/error.c" ;;
   retry_after) files=src/retry.c ;;
   transfer) files=src/transfer.c ;;
