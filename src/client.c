@@ -271,7 +271,7 @@ static int client_index(lua_State *L) {
 }
 
 static int client_tostring(lua_State *L) {
-  struct raia_client *client = luaL_checkudata(L, 1, RAIA_CLIENT);
+  const struct raia_client *client = luaL_checkudata(L, 1, RAIA_CLIENT);
   lua_pushfstring(L, RAIA_CLIENT " %s",
                   client->origin == NULL ? "(closed)"
                                          : raia_origin_url(client->origin));

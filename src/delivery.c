@@ -87,12 +87,16 @@ bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls) {
 
 /* ---- what the server says ---- */
 
-/* Whether the note is `format` filled in, to its end, and with which number.
-   The format has one %u, and a %n at its end. */
+/* How much of the note is `format` filled in, and with which number; 0 when it
+   is something else. The format has one %u, and a %n at its end. */
+static int filled_in(const char *note, const char *format, unsigned *number) {
+  int end = 0;
+  return sscanf(note, format, number, &end) == 1 ? end : 0;
+}
+
 static bool is_note(const char *note, const char *format, unsigned *number) {
-  int end = -1;
-  return sscanf(note, format, number, &end) == 1 && end >= 0 &&
-         note[end] == '\0';
+  int end = filled_in(note, format, number);
+  return end > 0 && note[end] == '\0';
 }
 
 /* The number of the last stream that a GOAWAY names. 7.88 to 8.5 misspell
@@ -124,8 +128,8 @@ void raia_delivery_note(struct raia_delivery *d, const char *text,
   memcpy(note, text, size);
   note[size] = '\0';
   note[strcspn(note, "\r\n")] = '\0';
-  if (d->stream == 0 && (sscanf(note, "Using Stream ID: %u", &number) == 1 ||
-                         sscanf(note, "[HTTP/2] [%u] OPENED", &number) == 1))
+  if (d->stream == 0 && (filled_in(note, "Using Stream ID: %u%n", &number) ||
+                         filled_in(note, "[HTTP/2] [%u] OPENED%n", &number)))
     d->stream = number;
   else if (is_refusal(note, d->stream))
     d->refused = true;

@@ -114,5 +114,5 @@ struct raia_handle *raia_lane_ended(struct raia_lane *lane, int *code) {
   char *handle = NULL;
   *code = (int)message->data.result; /* gone with the handle */
   curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &handle);
-  return (struct raia_handle *)(void *)handle;
+  return (void *)handle;
 }

@@ -18,7 +18,7 @@ static const long KEEPALIVE = 60; /* seconds of silence before, and between */
 
 /* Bytes, libcurl's least. From 8.14 on it takes 64 KiB for each upload; with
    less, 7.88 hangs when headers over TLS do not fit. */
-static const long UPLOAD_BUFFER = 16 * 1024;
+static const long UPLOAD_BUFFER = 16384;
 static const unsigned UPLOAD_BUFFER_SINCE = 0x080e00;
 
 /* Of a key: shorter ones, as tests have, are words of the language, too. */
@@ -82,7 +82,7 @@ static CURLcode set_up(struct raia_origin *o, CURL *easy) {
   else /* nor one that the environment has come to name */
     SET(CURLOPT_NOPROXY, "*");
   if (strncasecmp(o->proxy, "https:", 6) == 0)
-    SET(CURLOPT_FORBID_REUSE, 1L); /* nobody sees what lies in its own TLS */
+    SET(CURLOPT_FORBID_REUSE, 1L);  /* nobody sees what lies in its own TLS */
   SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -132,7 +132,7 @@ void raia_origin_give(struct raia_origin *o, struct raia_handle *handle) {
   o->idle = handle;
 }
 
-bool raia_origin_aim(struct raia_origin *o, struct raia_handle *handle,
+bool raia_origin_aim(const struct raia_origin *o, struct raia_handle *handle,
                      const char *path, const char *query) {
   size_t prefix = strlen(o->base.prefix), rest = strlen(path) + 1;
   if (query == NULL && handle->aim != NULL &&
@@ -276,8 +276,8 @@ void raia_origin_mask_words(const struct raia_origin *o, char *bytes,
   raia_secrets_mask(&o->login, bytes, length, true);
 }
 
-struct raia_gate *raia_origin_gate(struct raia_origin *o) {
-  return &o->gate;
+struct raia_gate *raia_origin_gate(struct raia_origin *origin) {
+  return &origin->gate;
 }
 
 const char *raia_origin_url(const struct raia_origin *o) {

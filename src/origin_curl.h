@@ -34,8 +34,9 @@ void raia_origin_give(struct raia_origin *origin, struct raia_handle *handle);
 void raia_origin_discard(struct raia_handle *handle);
 
 /* Aims the handle at `path` and `query` (or NULL) under the base URL. */
-bool raia_origin_aim(struct raia_origin *origin, struct raia_handle *handle,
-                     const char *path, const char *query);
+bool raia_origin_aim(const struct raia_origin *origin,
+                     struct raia_handle *handle, const char *path,
+                     const char *query);
 
 /* The header list of a request with a body of so many bytes, or -1 for none;
    `large` where the reply may be, and is asked for compressed. It is the

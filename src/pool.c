@@ -49,7 +49,8 @@ static void renew(struct raia_pool *pool);
    memory. */
 static struct raia_lane *choose_lane(struct raia_pool *pool,
                                      const struct raia_gate *gate) {
-  struct raia_lane *lane = pool->lanes, *last = lane + RAIA_LANES - 1;
+  struct raia_lane *lane = pool->lanes;
+  const struct raia_lane *last = lane + RAIA_LANES - 1;
   bool multiplexes = gate->protocol == RAIA_HTTP2 && pool->multiplexed != NULL;
   if (multiplexes)
     lane = pool->multiplexed;
@@ -340,7 +341,7 @@ static void slow_down(struct raia_transfer *t, double now, double random) {
 static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
                         int code) {
   double now = raia_now(), random = next_random(pool);
-  struct raia_gate *gate = raia_origin_gate(t->origin);
+  const struct raia_gate *gate = raia_origin_gate(t->origin);
   raia_transfer_end(t, code);
   if (raia_transfer_was_offered_a_bad_connection(t)) {
     t->fresh = true;

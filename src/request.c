@@ -141,7 +141,7 @@ static int waited(lua_State *L, int status, lua_KContext index) {
 }
 
 int raia_request_wait(lua_State *L, int index, double seconds) {
-  struct raia_transfer *t = lua_touserdata(L, index);
+  const struct raia_transfer *t = lua_touserdata(L, index);
   lua_pushnumber(L, seconds);
   if (t->state != RAIA_DONE && seconds > 0 && lua_isyieldable(L) &&
       raia_scheduler_push_suspend(L)) {

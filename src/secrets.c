@@ -119,7 +119,7 @@ static size_t spelt(const char *s, const char *end, const char *secret,
 }
 
 static bool mask(char *bytes, size_t length, const char *secret, bool cut) {
-  char *end = bytes + length;
+  const char *end = bytes + length;
   bool found = false;
   for (char *s = bytes; s < end;) {
     size_t n = *s == *secret || is_escape(*s) ? spelt(s, end, secret, cut) : 0;
@@ -139,7 +139,8 @@ static bool mask(char *bytes, size_t length, const char *secret, bool cut) {
 bool raia_secrets_mask(const struct raia_secrets *secrets, char *bytes,
                        size_t length, bool cut) {
   bool found = false;
-  for (int i = 0; i < secrets->count && length > 0; i++)
+  int count = length == 0 ? 0 : secrets->count;
+  for (int i = 0; i < count && i < RAIA_SECRETS_MAX; i++)
     found = mask(bytes, length, secrets->texts[i], cut) || found;
   return found;
 }

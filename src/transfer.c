@@ -146,7 +146,7 @@ static int on_close(void *pool, curl_socket_t fd) {
 
 /* The port of this end of a socket, 0 when it has none. */
 static int port_of(int fd) {
-  struct sockaddr_storage address;
+  struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
   socklen_t size = sizeof address;
   if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
     return 0;
@@ -236,7 +236,7 @@ static CURLcode set_method(struct raia_transfer *t, bool upload) {
 static CURLcode aim(struct raia_transfer *t) {
   CURL *easy = t->handle->easy;
   bool upload = t->body != NULL || strcmp(t->method, "POST") == 0;
-  struct raia_gate *gate = raia_origin_gate(t->origin);
+  const struct raia_gate *gate = raia_origin_gate(t->origin);
   struct curl_slist *headers = raia_origin_headers(
       t->origin, &t->headers, upload ? (long)t->body_length : -1, t->large);
   if (headers == NULL ||
