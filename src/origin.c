@@ -235,9 +235,8 @@ const char *raia_origin_open(struct raia_origin **out,
     return wrong;
   }
   raia_listener_init(&o->listener, o, options->verbose);
-  o->gate.https = o->base.https;
-  if (!o->base.https)
-    o->gate.protocol = RAIA_HTTP1;
+  o->gate.https = o->gate.cold = o->base.https;
+  o->gate.protocol = RAIA_HTTP1;
   return NULL;
 }
 

@@ -30,9 +30,9 @@ int raia_pool_socket(const struct raia_pool *pool, int own, int peer) {
 }
 
 void raia_pool_connected(struct raia_pool *pool, int fd, int own, int peer,
-                         bool lasting) {
-  raia_sockets_add(&pool->sockets, fd, own, peer);
-  if (lasting)
+                         bool multiplexes) {
+  raia_sockets_add(&pool->sockets, fd, own, peer, multiplexes);
+  if (!multiplexes) /* a connection of HTTP/2 is never idle for long */
     raia_events_opened(pool->events, fd);
 }
 
@@ -168,11 +168,12 @@ static void begin_widened(struct raia_pool *pool) {
 void raia_pool_learned(struct raia_transfer *t, enum raia_protocol protocol) {
   struct raia_pool *pool = t->pool;
   struct raia_gate *gate = raia_origin_gate(t->origin);
-  enum raia_protocol before = gate->protocol;
+  bool was_open = raia_gate_open(gate);
   if (protocol == RAIA_HTTP2 && pool->multiplexed == NULL)
     pool->multiplexed = t->lane; /* which has the connection */
   gate->protocol = protocol == RAIA_HTTP2 ? RAIA_HTTP2 : RAIA_HTTP1;
-  if (gate->protocol != before && !raia_ring_empty(&gate->queue)) {
+  gate->cold = false;
+  if (!was_open && !raia_ring_empty(&gate->queue)) {
     raia_ring_out(&gate->widened);
     raia_ring_in(pool->widened.previous, &gate->widened);
   }
@@ -239,7 +240,7 @@ static void hold_back(struct raia_transfer *t, double until, double now) {
    once the protocol is known. */
 static void queue(struct raia_transfer *t, struct raia_gate *gate,
                   double now) {
-  if (gate->protocol != RAIA_PROTOCOL_UNKNOWN) {
+  if (!gate->cold) {
     t->held_from = 0;
   } else if (now - t->held_from >= t->timeout) {
     time_out(t);
@@ -257,6 +258,7 @@ static void attempt(struct raia_pool *pool, struct raia_transfer *t,
                     struct raia_gate *gate) {
   struct raia_lane *lane = choose_lane(pool, gate);
   t->held_from = 0;
+  t->probes = gate->cold;
   t->lane = lane;
   if (lane == NULL || !raia_transfer_begin(t) ||
       !raia_lane_add(lane, t->handle)) {
@@ -276,6 +278,8 @@ static void attempt(struct raia_pool *pool, struct raia_transfer *t,
 static void begin(struct raia_pool *pool, struct raia_transfer *t) {
   struct raia_gate *gate = raia_origin_gate(t->origin);
   take_out(t);
+  if (gate->protocol == RAIA_HTTP2 && pool->sockets.multiplexing == 0)
+    gate->cold = true; /* the next connection may be of another */
   bool open = raia_gate_open(gate);
   if (open && gate->not_before == 0) { /* as most: the clock is not asked */
     attempt(pool, t, gate);
@@ -349,7 +353,7 @@ static void end_attempt(struct raia_pool *pool, struct raia_transfer *t,
     begin(pool, t);
     return;
   }
-  if (gate->protocol == RAIA_PROTOCOL_UNKNOWN) /* the others wait no longer */
+  if (t->probes && gate->cold) /* in vain */
     raia_pool_learned(t, RAIA_HTTP1);
   t->attempt_ended = true;
   slow_down(t, now, random);

@@ -68,10 +68,10 @@ int raia_pool_socket(const struct raia_pool *pool, int own, int peer);
 /* The server that `t` is for speaks that protocol, or it can't be told. */
 void raia_pool_learned(struct raia_transfer *t, enum raia_protocol protocol);
 
-/* A socket has become a connection between those ports; `lasting` where it may
-   be kept while nobody uses it. A socket is about to be closed. */
+/* A socket has become a connection between those ports, over which requests
+   are multiplexed or not. A socket is about to be closed. */
 void raia_pool_connected(struct raia_pool *pool, int fd, int own, int peer,
-                         bool lasting);
+                         bool multiplexes);
 void raia_pool_closing(struct raia_pool *pool, int fd);
 
 /* A descriptor that is readable when a step would find something, or -1; and

@@ -49,8 +49,8 @@ static int make_room(struct raia_sockets *sockets, int fd) {
   return 1;
 }
 
-void raia_sockets_add(struct raia_sockets *sockets, int fd, int own,
-                      int peer) {
+void raia_sockets_add(struct raia_sockets *sockets, int fd, int own, int peer,
+                      bool multiplexes) {
   int **page = &sockets->pages[(own >> 8) & 255];
   if (own <= 0 || !make_room(sockets, fd))
     return;
@@ -60,8 +60,9 @@ void raia_sockets_add(struct raia_sockets *sockets, int fd, int own,
   if (place == NULL)
     return;
   raia_sockets_remove(sockets, fd);
-  sockets->ports[fd] =
-      (struct raia_ports){(unsigned short)own, (unsigned short)peer};
+  sockets->ports[fd] = (struct raia_ports){(unsigned short)own,
+                                           (unsigned short)peer, multiplexes};
+  sockets->multiplexing += multiplexes;
   *place = *place == 0 ? fd + 1 : SEVERAL;
 }
 
@@ -70,6 +71,7 @@ void raia_sockets_remove(struct raia_sockets *sockets, int fd) {
   if (own == 0)
     return;
   sockets->ports[fd].own = 0;
+  sockets->multiplexing -= sockets->ports[fd].multiplexes;
   int *place = place_of(sockets, own);
   *place = *place == SEVERAL ? look_through(sockets, own, ANY) : 0;
 }

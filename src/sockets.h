@@ -2,8 +2,11 @@
 #ifndef RAIA_SOCKETS_H
 #define RAIA_SOCKETS_H
 
+#include <stdbool.h>
+
 struct raia_ports {
   unsigned short own, peer; /* own: 0 where there is no connection */
+  bool multiplexes;         /* it is of HTTP/2 */
 };
 
 /* One of only zeros is empty. */
@@ -12,6 +15,7 @@ struct raia_sockets {
                       or -1 for several */
   struct raia_ports *ports; /* by descriptor */
   int room;
+  int multiplexing; /* how many are of HTTP/2 */
 };
 
 /* The socket of the connection between those ports; or -1 where it is not
@@ -19,7 +23,8 @@ struct raia_sockets {
 int raia_sockets_find(const struct raia_sockets *sockets, int own, int peer);
 
 /* Remembers one. Where there is no memory for it, it stays unknown. */
-void raia_sockets_add(struct raia_sockets *sockets, int fd, int own, int peer);
+void raia_sockets_add(struct raia_sockets *sockets, int fd, int own, int peer,
+                      bool multiplexes);
 
 /* Forgets one that is about to be closed. */
 void raia_sockets_remove(struct raia_sockets *sockets, int fd);

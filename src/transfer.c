@@ -161,10 +161,10 @@ static int port_of(int fd) {
    which the first to connect has won. */
 static void remember_socket(struct raia_transfer *t, int own, int peer) {
   struct raia_handle *handle = t->handle;
-  bool lasting = handle->delivery.protocol == RAIA_HTTP1;
+  bool multiplexes = handle->delivery.protocol == RAIA_HTTP2;
   for (int i = 0; i < RAIA_SOCKETS_KEPT && i < handle->sockets_made; i++)
     if (port_of(handle->sockets[i]) == own)
-      raia_pool_connected(t->pool, handle->sockets[i], own, peer, lasting);
+      raia_pool_connected(t->pool, handle->sockets[i], own, peer, multiplexes);
 }
 
 /* Called when a connection is ready for the request. */

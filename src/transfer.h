@@ -46,6 +46,7 @@ struct raia_transfer {
   struct raia_handle *handle;
   size_t header_bytes, trailer_bytes;
   bool fresh;               /* it is to have a new connection */
+  bool probes;              /* it is to find out what the server speaks */
   bool framed;              /* the reply says how long it is */
   bool headers_done;        /* of the reply, not of a 1xx before it */
   enum raia_append refused; /* why a callback of ours stopped it */

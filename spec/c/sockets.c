@@ -25,15 +25,24 @@ int main(void) {
     int peer = 1 + rand() % 3;
     if (rand() % 2 == 0) {
       raia_sockets_remove(&sockets, fd);
-      open_ones[fd] = (struct raia_ports){0, 0};
+      open_ones[fd] = (struct raia_ports){0, 0, false};
     } else if (open_ones[fd].own == 0) {
-      raia_sockets_add(&sockets, fd, own, peer);
-      open_ones[fd] =
-          (struct raia_ports){(unsigned short)own, (unsigned short)peer};
+      bool multiplexes = rand() % 2 == 0;
+      raia_sockets_add(&sockets, fd, own, peer, multiplexes);
+      open_ones[fd] = (struct raia_ports){(unsigned short)own,
+                                          (unsigned short)peer, multiplexes};
     }
     int found = raia_sockets_find(&sockets, own, peer);
     if (found != expected(own, peer)) {
       printf("step %d: %d, not %d\n", step, found, expected(own, peer));
+      return 1;
+    }
+    int multiplexing = 0;
+    for (fd = 0; fd < SOCKETS; fd++)
+      multiplexing += open_ones[fd].own != 0 && open_ones[fd].multiplexes;
+    if (sockets.multiplexing != multiplexing) {
+      printf("step %d: %d of HTTP/2, not %d\n", step, sockets.multiplexing,
+             multiplexing);
       return 1;
     }
   }
