@@ -1,11 +1,10 @@
 -- Once at most, and to each its own answer, with many calls in flight: 1 to 20 at once, on new and
 -- on kept connections, which the server breaks at each moment.
-local cqueues = require "cqueues"
 local raia = require "raia"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
 
-local TIMEOUT, SOON, WORKERS, LATER = 20, 12, 64, 3
+local TIMEOUT, WORKERS, LATER = 60, 64, 3 -- a call that is left hanging is told as a timeout
 
 -- ---- what a server does ----
 
@@ -322,7 +321,6 @@ local harmless = { PUT = true, get = true, delete = true }
 -- Makes so many calls at once, and gives them with what has come of each.
 local function burst(client, row, name, n)
   local calls, text = {}, row.group.size and ("x"):rep(row.group.size)
-  local began = cqueues.monotime()
   for i = 1, n do
     local kind = turns[(row.place + i) % #turns + 1]
     local id = ("id-%s-%d-%d"):format(name, row.place, i)
@@ -330,7 +328,6 @@ local function burst(client, row, name, n)
   end
   for _, call in ipairs(calls) do
     call.outcome = table.pack(pcall(call.request.wait, call.request))
-    call.seconds = cqueues.monotime() - began
   end
   return calls
 end
@@ -365,7 +362,6 @@ local function fault(call, delivered, max_retries)
   local most = not harmless[call.kind] and 1 or err and err.attempts or 1 + max_retries
   if not ok then return "raised " .. tostring(value) end
   if delivered > most then return ("delivered %d times"):format(delivered) end
-  if call.seconds > SOON then return ("took %.1f s"):format(call.seconds) end
   if value then
     if delivered == 0 then return "told as ok, never delivered" end
     return value ~= true and value.id ~= call.id and "answered with " .. tostring(value.id) or nil
