@@ -35,9 +35,9 @@ local moments = {
   },
 }
 
--- How it breaks it: `last` and `answered` are the last streams that it has seen and answered. Where
--- it is done to `each` request that has no answer, there have to be some; `all`: it needs the
--- whole of all.
+-- How it breaks it: `last` and `answered` are the last streams that it has seen and answered.
+-- Where it is done to `each` request that has no answer, there have to be some; `all`: it needs
+-- the whole of all.
 local function each(what)
   return ([[for _, request in ipairs(list) do
     if not request.answered then %s request.answered = true end end]]):format(what)
