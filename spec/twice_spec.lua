@@ -206,6 +206,7 @@ local function play(lane, i, row)
       if #lane.server:notes() >= lane.idle then break end
       raia.sleep(0.02)
     end
+    if lane.proxied then proxy:notes() end -- it has passed on what has come
   end
   return calls[lane.method](client)
 end
