@@ -129,8 +129,9 @@ describe("a command that raia-sandbox runs", function()
         function()
           with_files(function(pid_file)
             local output = signalled(pid_file, signal, ([[
-              trap 'lua5.4 -e "%s"; exit 7' %s; echo $$ > %s; while :; do sleep 0.1; done]])
-              :format("print((assert(require [[raia]].client().conversations:create { "
+              trap 'trap : %s; lua5.4 -e "%s"; exit 7' %s # it may come twice: as to all, passed on
+              echo $$ > %s; while :; do sleep 0.1; done]])
+              :format(signal, "print((assert(require [[raia]].client().conversations:create { "
                 .. "conversationUserId = [[u]] }).conversationUserId))", signal, pid_file), to)
             -- What is sent to all of them ends the sandbox, too, once the command has ended.
             local status = to == "$pid" and 7 or 128 + number
