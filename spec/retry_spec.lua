@@ -397,6 +397,7 @@ describe("a call of several attempts", function()
         local err = failure(call)
         assert.equal(kind, err.kind)
         assert.equal(1, err.attempts)
+        assert.is_nil(err.status) -- it is of an attempt, not of the end
         assert.equal(sent, err.sent, err.message)
         local advice = sent == "no" and "; it was not carried out"
           or "; it can be tried again without harm"

@@ -199,6 +199,8 @@ static void take_out(struct raia_transfer *t) {
 
 static void finish(struct raia_transfer *t, enum raia_kind kind) {
   t->outcome.kind = kind;
+  if (kind != RAIA_OK && kind != RAIA_HTTP)
+    t->outcome.status = 0; /* it may be of an attempt before */
   t->state = RAIA_DONE;
   t->pool->in_flight--;
   raia_transfer_release(t);
@@ -313,10 +315,8 @@ void raia_pool_stop(struct raia_transfer *t, enum raia_kind kind) {
     renew(t->pool); /* which may end it */
   if (t->state == RAIA_READY || t->state == RAIA_DONE)
     return;
-  if (t->state == RAIA_RUNNING) {
-    raia_transfer_end(t, CURLE_ABORTED_BY_CALLBACK); /* for what was sent */
-    t->outcome.status = 0;
-  }
+  if (t->state == RAIA_RUNNING) /* for what was sent */
+    raia_transfer_end(t, CURLE_ABORTED_BY_CALLBACK);
   take_out(t);
   finish(t, kind);
   if (t->pool->events != NULL)
