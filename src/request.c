@@ -87,6 +87,9 @@ void raia_request_drop(struct raia_request *r, enum raia_kind kind) {
 int raia_request_results(lua_State *L, int index) {
   struct raia_request *r = lua_touserdata(L, index);
   r->dropped = false;
+  /* Lua calls no finalizer for whose call it has no memory, and frees all the
+     same: what is done has no need of its own. */
+  raia_ring_out(&r->of_client);
   luaL_checkstack(L, 10, NULL);
   if (lua_getiuservalue(L, index, RAIA_REQUEST_ERROR) == LUA_TTABLE) {
     lua_rawgeti(L, -1, 1);
