@@ -106,11 +106,11 @@ static int host_quit(lua_State *L) { _exit((int)luaL_checkinteger(L, 1)); }
 /* host.on_alarm(seconds): counts SIGALRMs, one each so many seconds, 0 for no
    more. host.alarms(): how many came. host.handlers(): what is set for the
    signals that libraries like to take, as a string to compare. */
-static volatile sig_atomic_t alarms;
+static int alarms; /* threads of libcurl's may handle some, at once */
 
 static void on_alarm(int signal) {
   (void)signal;
-  alarms++;
+  __atomic_add_fetch(&alarms, 1, __ATOMIC_RELAXED);
 }
 
 static int host_on_alarm(lua_State *L) {
@@ -123,7 +123,7 @@ static int host_on_alarm(lua_State *L) {
 }
 
 static int host_alarms(lua_State *L) {
-  lua_pushinteger(L, alarms);
+  lua_pushinteger(L, __atomic_load_n(&alarms, __ATOMIC_RELAXED));
   return 1;
 }
 
