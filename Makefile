@@ -25,7 +25,7 @@ SHARED    = $$(test $$(uname) = Darwin && \
 RUN_PACKAGES   = gcc libc6-dev pkg-config lua5.4 liblua5.4-dev \
                  libcurl4-openssl-dev lua-cjson lua-http lua-argparse
 TEST_PACKAGES  = $(RUN_PACKAGES) lua-busted lua-socket lua-luv luarocks openssl \
-                 procps nginx-light
+                 libssl-dev procps nginx-light
 CHECK_PACKAGES = $(TEST_PACKAGES) clang clang-format clang-tidy cppcheck \
                  lua-check valgrind
 

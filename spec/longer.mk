@@ -51,7 +51,7 @@ tsan:
 	  spec/host_spec.lua
 
 # Fuzz targets: here with libFuzzer, in `make test` as replays of their corpora.
-FUZZ_PACKAGES = $(RUN_PACKAGES) clang libclang-rt-dev llvm
+FUZZ_PACKAGES = $(RUN_PACKAGES) libssl-dev clang libclang-rt-dev llvm
 FUZZ     = $(patsubst spec/fuzz/corpus/%,%,$(wildcard spec/fuzz/corpus/*))
 SECONDS  = 60
 FUZZ_CC  = clang
@@ -74,7 +74,9 @@ $(BUILD)/libraia.a: $(OBJECTS)
 $(BUILD)/targets/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.[ch]) $(BUILD)/libraia.a Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(FLAGS) -o $@ $< $(MAIN) $(BUILD)/libraia.a \
-	  $$(pkg-config --libs lua5.4) $(LIBS)
+	  $$(pkg-config --libs lua5.4) $(LIBS) $(OF_$(@F))
+
+OF_several = -lssl -lcrypto # its server's
 
 soak:
 	$(call install_missing,$(TEST_PACKAGES))

@@ -9,6 +9,7 @@ case $target in
   path) files="src/path.c src/base_url.c src/origin.c" ;;
   reply) files="src/json.c src/reply.c src/error.c" ;;
   retry_after) files=src/retry.c ;;
+  several) files="src/delivery.c src/pool.c src/tls.c src/transfer.c" ;;
   transfer) files=src/transfer.c ;;
 esac
 mkdir -p "$found"
