@@ -100,7 +100,9 @@ describe("a TLS library", function()
           end]])
         assert.equal(("n1\nn2\nn3\nn4\nn5\n"):rep(2), output)
         assert.equal(10, #notes(peer))
-        for _, note in ipairs(silent and {} or notes(peer)) do assert.equal("1", note:match "%d+") end
+        for _, note in ipairs(silent and {} or notes(peer)) do
+          assert.equal("1", note:match "%d+")
+        end
       end)
   end
 end)
