@@ -9,7 +9,7 @@ PREFIX    = /usr/local
 BUILD     = build
 DEFINES   = -D_GNU_SOURCE -D_DARWIN_C_SOURCE
 
-SOURCES   = $(filter-out src/lazy.c,$(wildcard src/*.c))
+SOURCES   = $(wildcard src/net/*.c) $(filter-out src/lua/lazy.c,$(wildcard src/lua/*.c))
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/%.o)
 CORE      = $(BUILD)/raia/core.so
 LAZY      = $(BUILD)/raia/lazy.so
@@ -17,7 +17,10 @@ LUA_FILES = $(wildcard lua/raia/*.lua lua/raia/*/*.lua)
 
 # Calls within the module, and out of it, go straight: 3 % of a send.
 DIRECTLY  = -fvisibility=hidden $$(test $$(uname) = Darwin || echo -fno-plt)
-FLAGS     = $$(pkg-config --cflags lua5.4 libcurl) $(DEFINES) $(WARNINGS)
+# src/net is compiled without Lua's headers: the compiler keeps it from using Lua.
+NET_FLAGS = $$(pkg-config --cflags libcurl) $(DEFINES) $(WARNINGS)
+LUA_FLAGS = $$(pkg-config --cflags lua5.4) -Isrc $(DEFINES) $(WARNINGS)
+FLAGS     = $$(pkg-config --cflags lua5.4 libcurl) -Isrc $(DEFINES) $(WARNINGS)
 LIBS      = $$(pkg-config --libs libcurl) -lm -lpthread
 SHARED    = $$(test $$(uname) = Darwin && \
             echo -bundle -undefined dynamic_lookup || echo -shared)
@@ -96,10 +99,10 @@ check:
 	$(call install_missing,$(CHECK_PACKAGES))
 	@for cc in gcc clang; do echo "$$cc -Werror" && \
 	  $(MAKE) -s -B BUILD=$(BUILD)/$$cc CC=$$cc CFLAGS="-O2 -Werror" all || exit 1; done
-	clang-format --dry-run -Werror src/*.[ch] spec/fuzz/*.[ch] bench/*.c bench/entrants/*.c
-	clang-tidy --quiet src/*.c -- $(FLAGS) 2>/dev/null
-	clang-tidy --quiet src/events_kqueue.c -- $(FLAGS) -DRAIA_KQUEUE -Ispec/c/kqueue 2>/dev/null
-	clang-tidy --quiet src/events_poll.c -- $(FLAGS) -DRAIA_POLL 2>/dev/null
+	clang-format --dry-run -Werror src/*/*.[ch] spec/fuzz/*.[ch] bench/*.c bench/entrants/*.c
+	clang-tidy --quiet src/*/*.c -- $(FLAGS) 2>/dev/null
+	clang-tidy --quiet src/net/events_kqueue.c -- $(FLAGS) -DRAIA_KQUEUE -Ispec/c/kqueue 2>/dev/null
+	clang-tidy --quiet src/net/events_poll.c -- $(FLAGS) -DRAIA_POLL 2>/dev/null
 	cppcheck --quiet --error-exitcode=1 --std=c99 --enable=warning,style,performance,portability \
 	  --inline-suppr --suppress=normalCheckLevelMaxBranches --suppress=constParameterCallback \
 	  -D__linux__ src
@@ -128,13 +131,17 @@ $(CORE): $(OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SHARED) -o $@ $(OBJECTS) $(LIBS)
 
-$(LAZY): $(BUILD)/lazy.o
+$(LAZY): $(BUILD)/lua/lazy.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SHARED) -o $@ $<
 
-$(BUILD)/%.o: src/%.c Makefile
+$(BUILD)/net/%.o: src/net/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FLAGS) $(DIRECTLY) -fPIC -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) $(NET_FLAGS) $(DIRECTLY) -fPIC -MMD -MP -c -o $@ $<
 
--include $(OBJECTS:.o=.d) $(BUILD)/lazy.d
+$(BUILD)/lua/%.o: src/lua/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LUA_FLAGS) $(DIRECTLY) -fPIC -MMD -MP -c -o $@ $<
+
+-include $(OBJECTS:.o=.d) $(BUILD)/lua/lazy.d
 .PHONY: all help demo test check install uninstall clean

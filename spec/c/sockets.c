@@ -1,6 +1,6 @@
-/* Compares src/sockets.c with a list of all there is, at random: few ports, so
+/* Compares src/net/sockets.c with a list of all there is, at random: few ports, so
    that many connections share one. */
-#include "../../src/sockets.h"
+#include "../../src/net/sockets.h"
 
 #include <stdio.h>
 #include <stdlib.h>

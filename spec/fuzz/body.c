@@ -2,8 +2,8 @@
    becomes JSON that says the same. The input is a program that builds it. */
 #include "fuzz.h"
 
-#include "../../src/request.h"
-#include "../../src/schema.h"
+#include "../../src/lua/request.h"
+#include "../../src/lua/schema.h"
 
 #include <math.h>
 

@@ -3,8 +3,8 @@
 #ifndef RAIA_FUZZ_H
 #define RAIA_FUZZ_H
 
-#include "../../src/json.h"
-#include "../../src/module.h"
+#include "../../src/lua/json.h"
+#include "../../src/lua/module.h"
 
 #include <lauxlib.h>
 #include <lualib.h>

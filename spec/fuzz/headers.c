@@ -1,10 +1,10 @@
 /* The header callback of a transfer: lines of any bytes, cut anywhere. The
    input: a length, so many bytes as one piece, and again. */
-#include "../../src/transfer.c"
+#include "../../src/net/transfer.c"
 
 #include "fuzz.h"
 
-static struct raia_origin *origin;
+static struct raia_endpoint *endpoint;
 
 /* Whether `value` is in `piece`, a header of that name, trimmed or cut. */
 static bool is_from(const char *piece, size_t length, const char *name,
@@ -45,14 +45,14 @@ static void feed(struct raia_transfer *t, char *piece, size_t length) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct bytes b = {data, size};
   const char *option;
-  struct raia_origin_options options = {.base_url = "https://h",
-                                        .secret_key = "k",
-                                        .user_agent = "u",
-                                        .max_connections = 1};
-  if (origin == NULL)
-    CHECK(raia_origin_open(&origin, &options, &option) == NULL);
-  struct raia_transfer t = {.origin = origin,
-                            .handle = raia_origin_take(origin),
+  struct raia_endpoint_options options = {.base_url = "https://h",
+                                          .secret_key = "k",
+                                          .user_agent = "u",
+                                          .max_connections = 1};
+  if (endpoint == NULL)
+    CHECK(raia_endpoint_open(&endpoint, &options, &option) == NULL);
+  struct raia_transfer t = {.endpoint = endpoint,
+                            .handle = raia_endpoint_take(endpoint),
                             .outcome.retry_after = -1};
   CHECK(t.handle != NULL);
   t.handle->transfer = &t;
@@ -71,6 +71,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     free(exact);
     free(piece);
   }
-  raia_origin_give(origin, t.handle);
+  raia_endpoint_give(endpoint, t.handle);
   return 0;
 }

@@ -1,10 +1,10 @@
 /* Whatever an id, path, query or base URL holds, a request stays under its
    prefix. The input: which of them, and its bytes. */
-#include "../../src/call.c"
+#include "../../src/lua/call.c"
 
 #include "fuzz.h"
 
-#include "../../src/origin_curl.h"
+#include "../../src/net/handle.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -33,13 +33,13 @@ static void check_segments(const char *path) {
   }
 }
 
-/* Checks that a request of `origin` for path and query would be one for just
+/* Checks that a request of `endpoint` for path and query would be one for just
    that under `prefix`, in what libcurl reads and in what it writes. (It makes
    the digits of escapes small.) */
-static void check_aim(struct raia_origin *origin, const char *prefix,
+static void check_aim(struct raia_endpoint *endpoint, const char *prefix,
                       const char *path, const char *query) {
-  struct raia_handle *handle = raia_origin_take(origin);
-  CHECK(handle != NULL && raia_origin_aim(origin, handle, path, query));
+  struct raia_handle *handle = raia_endpoint_take(endpoint);
+  CHECK(handle != NULL && raia_endpoint_aim(endpoint, handle, path, query));
   char *url = part(handle, CURLUPART_URL), *all = part(handle, CURLUPART_PATH),
        *asked = part(handle, CURLUPART_QUERY), *again = NULL;
   CHECK(strncmp(all, prefix, strlen(prefix)) == 0);
@@ -60,19 +60,20 @@ static void check_aim(struct raia_origin *origin, const char *prefix,
   curl_free(all);
   curl_free(asked);
   curl_free(again);
-  raia_origin_give(origin, handle);
+  raia_endpoint_give(endpoint, handle);
 }
 
-static struct raia_origin *some_origin(void) {
-  static struct raia_origin *origin;
+static struct raia_endpoint *some_origin(void) {
+  static struct raia_endpoint *endpoint;
   const char *option;
-  struct raia_origin_options options = {.base_url = "https://h:8443/pre/fix/",
-                                        .secret_key = "k",
-                                        .user_agent = "u",
-                                        .max_connections = 1};
-  if (origin == NULL)
-    CHECK(raia_origin_open(&origin, &options, &option) == NULL);
-  return origin;
+  struct raia_endpoint_options options = {.base_url =
+                                              "https://h:8443/pre/fix/",
+                                          .secret_key = "k",
+                                          .user_agent = "u",
+                                          .max_connections = 1};
+  if (endpoint == NULL)
+    CHECK(raia_endpoint_open(&endpoint, &options, &option) == NULL);
+  return endpoint;
 }
 
 /* Checks that `text` is `length` bytes percent-encoded, up to `end`. */
@@ -147,23 +148,23 @@ static bool is_this_machine(const char *host) {
 }
 
 static void try_base_url(const char *url, bool allow_insecure) {
-  struct raia_origin *origin;
+  struct raia_endpoint *endpoint;
   const char *option;
-  struct raia_origin_options options = {.base_url = url,
-                                        .secret_key = "k",
-                                        .user_agent = "u",
-                                        .max_connections = 1,
-                                        .allow_insecure = allow_insecure};
-  const char *wrong = raia_origin_open(&origin, &options, &option);
-  CHECK((wrong == NULL) == (origin != NULL));
+  struct raia_endpoint_options options = {.base_url = url,
+                                          .secret_key = "k",
+                                          .user_agent = "u",
+                                          .max_connections = 1,
+                                          .allow_insecure = allow_insecure};
+  const char *wrong = raia_endpoint_open(&endpoint, &options, &option);
+  CHECK((wrong == NULL) == (endpoint != NULL));
   if (wrong != NULL)
     return;
-  struct raia_handle *handle = raia_origin_take(origin);
-  CHECK(handle != NULL && raia_origin_aim(origin, handle, "/x", NULL));
+  struct raia_handle *handle = raia_endpoint_take(endpoint);
+  CHECK(handle != NULL && raia_endpoint_aim(endpoint, handle, "/x", NULL));
   char *scheme = part(handle, CURLUPART_SCHEME),
        *host = part(handle, CURLUPART_HOST),
        *prefix = part(handle, CURLUPART_PATH);
-  raia_origin_give(origin, handle);
+  raia_endpoint_give(endpoint, handle);
   CHECK(strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0);
   CHECK(*host != '\0');
   CHECK(allow_insecure || strcmp(scheme, "https") == 0 ||
@@ -171,9 +172,9 @@ static void try_base_url(const char *url, bool allow_insecure) {
   CHECK(strncasecmp(url, scheme, strlen(scheme)) == 0 &&
         url[strlen(scheme)] == ':');
   prefix[strlen(prefix) - 2] = '\0';
-  check_aim(origin, prefix, "/x", NULL);
+  check_aim(endpoint, prefix, "/x", NULL);
   CHECK(*prefix == '\0' || raia_path_bad(prefix, strlen(prefix)) == NULL);
-  const char *shown = raia_origin_url(origin);
+  const char *shown = raia_endpoint_url(endpoint);
   size_t all = strlen(shown), end = strlen(prefix);
   CHECK(all > end && strcasecmp(shown + all - end, prefix) == 0);
   CHECK(strncmp(shown, url, strlen(shown)) == 0);
@@ -182,7 +183,7 @@ static void try_base_url(const char *url, bool allow_insecure) {
   curl_free(scheme);
   curl_free(host);
   curl_free(prefix);
-  raia_origin_close(origin);
+  raia_endpoint_close(endpoint);
 }
 
 static int one(lua_State *L) {

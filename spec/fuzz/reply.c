@@ -2,10 +2,10 @@
    input: operation, status, content type, body. */
 #include "fuzz.h"
 
-#include "../../src/conversation.h"
-#include "../../src/message.h"
-#include "../../src/path.h"
-#include "../../src/request.h"
+#include "../../src/lua/conversation.h"
+#include "../../src/lua/message.h"
+#include "../../src/lua/request.h"
+#include "../../src/net/path.h"
 
 #include <math.h>
 
@@ -53,20 +53,20 @@ static void check_object(lua_State *L, const char *type) {
 
 static void check_success(lua_State *L, const struct raia_request *r,
                           size_t length) {
-  enum raia_reply reply = r->operation->reply;
+  enum raia_result reply = r->operation->result;
   CHECK(length == 0 || strcmp(r->transfer.content_type, "text/html") != 0);
-  if (reply == RAIA_REPLY_MESSAGE) {
+  if (reply == RAIA_RESULT_MESSAGE) {
     check_object(L, RAIA_MESSAGE);
     lua_getfield(L, -1, "id");
     CHECK(lua_type(L, -1) == LUA_TSTRING);
-  } else if (reply == RAIA_REPLY_MESSAGES) {
+  } else if (reply == RAIA_RESULT_MESSAGES) {
     CHECK(lua_type(L, -1) == LUA_TTABLE);
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
       check_object(L, RAIA_MESSAGE);
-  } else if (reply == RAIA_REPLY_NOTHING ||
-             (reply == RAIA_REPLY_TABLE && length == 0)) {
+  } else if (reply == RAIA_RESULT_NOTHING ||
+             (reply == RAIA_RESULT_TABLE && length == 0)) {
     CHECK(lua_isboolean(L, -1) && lua_toboolean(L, -1));
-  } else if (reply == RAIA_REPLY_TABLE) {
+  } else if (reply == RAIA_RESULT_TABLE) {
     check_value(L, 1);
   } else {
     check_object(L, RAIA_CONVERSATION);

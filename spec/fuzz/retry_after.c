@@ -3,7 +3,7 @@
  */
 #include "fuzz.h"
 
-#include "../../src/retry.h"
+#include "../../src/net/retry.h"
 
 #include <ctype.h>
 

@@ -4,13 +4,13 @@ target=$1 seconds=$2
 program=build/libfuzzer/targets/$target
 found=build/fuzz/$target # new inputs
 case $target in
-  body) files="src/json.c src/schema.c" ;;
-  headers) files=src/transfer.c ;;
-  path) files="src/path.c src/base_url.c src/origin.c" ;;
-  reply) files="src/json.c src/reply.c src/error.c" ;;
-  retry_after) files=src/retry.c ;;
-  several) files="src/delivery.c src/pool.c src/tls.c src/transfer.c" ;;
-  transfer) files=src/transfer.c ;;
+  body) files="src/lua/json.c src/lua/schema.c" ;;
+  headers) files=src/net/transfer.c ;;
+  path) files="src/net/path.c src/net/base_url.c src/net/endpoint.c" ;;
+  reply) files="src/lua/json.c src/lua/result.c src/lua/error.c" ;;
+  retry_after) files=src/net/retry.c ;;
+  several) files="src/net/delivery.c src/net/loop.c src/net/tls.c src/net/transfer.c" ;;
+  transfer) files=src/net/transfer.c ;;
 esac
 mkdir -p "$found"
 dictionary=spec/fuzz/$target.dict

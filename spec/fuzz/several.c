@@ -1,11 +1,11 @@
-/* One to five calls at once through the pool, over HTTP/1 or HTTP/2, to a
+/* One to five calls at once through the loop, over HTTP/1 or HTTP/2, to a
    server that breaks: each message is delivered once, each outcome is true,
    each answer belongs to its call, and all of it ends. The input: the calls,
    then step by step what the server and the caller do. */
 #include "peer.h"
 
-#include "../../src/libcurl.h"
-#include "../../src/pool.h"
+#include "../../src/net/libcurl.h"
+#include "../../src/net/loop.h"
 
 #include <math.h>
 #include <poll.h>
@@ -21,7 +21,7 @@ static int jumping_clock(clockid_t id, struct timespec *now) {
   return status;
 }
 #define clock_gettime jumping_clock
-#include "../../src/timer.c"
+#include "../../src/net/timer.c"
 
 enum { CALLS_MAX = 5, LARGE_BODY = 100000, TIMEOUT = 10 };
 
@@ -32,8 +32,8 @@ struct call {
 };
 
 static struct server server;
-static struct raia_origin *origin;
-static struct raia_pool pool;
+static struct raia_endpoint *endpoint;
+static struct raia_loop loop;
 static struct call calls[CALLS_MAX];
 static int call_count;
 static bool overslept; /* the input has had the time of calls pass */
@@ -47,13 +47,13 @@ static bool unbroken(const void *data) {
 
 static void start(struct call *call) {
   if (!call->started)
-    raia_pool_start(&pool, &call->t);
+    raia_loop_start(&loop, &call->t);
   call->started = true;
 }
 
 static void heed_news(void) {
-  for (struct raia_news *news; (news = raia_pool_news(&pool)) != NULL;) {
-    struct raia_transfer *t = RAIA_OF(struct raia_transfer, news, news);
+  for (struct raia_completion *completion; (completion = raia_loop_completion(&loop)) != NULL;) {
+    struct raia_transfer *t = RAIA_OF(struct raia_transfer, completion, completion);
     struct call *call = RAIA_OF(struct call, t, t);
     CHECK(t->state == RAIA_DONE || raia_retryable(&t->outcome));
     if (t->attempt_ended && t->outcome.kind == RAIA_HTTP &&
@@ -65,7 +65,7 @@ static void heed_news(void) {
 
 /* Has the client do what is due, or wait for it. */
 static void step(double seconds) {
-  raia_pool_step(&pool, seconds, unbroken, NULL);
+  raia_loop_step(&loop, seconds, unbroken, NULL);
   server_read(&server);
   heed_news();
 }
@@ -77,10 +77,10 @@ static void settle(void) {
   bool more = true;
   for (int steps = 0; more && steps < 100; steps++) {
     step(0);
-    look.fd = raia_pool_fd(&pool);
-    more = raia_pool_patience(&pool) == 0 || poll(&look, 1, 0) > 0;
-    const struct raia_timer *timer = pool.timers.first;
-    if (!more && timer != NULL && raia_ring_empty(&pool.running)) {
+    look.fd = raia_loop_fd(&loop);
+    more = raia_loop_patience(&loop) == 0 || poll(&look, 1, 0) > 0;
+    const struct raia_timer *timer = loop.timers.first;
+    if (!more && timer != NULL && raia_list_empty(&loop.running)) {
       skipped += fmax(timer->due - raia_now(), 0) + 1e-3;
       more = true;
     }
@@ -115,7 +115,7 @@ static void do_cancel(struct bytes *b, struct aim at) {
   (void)b;
   if (!at.call->started || at.call->t.state == RAIA_DONE)
     return;
-  raia_pool_stop(&at.call->t, RAIA_CANCELLED);
+  raia_loop_stop(&at.call->t, RAIA_CANCELLED);
   at.call->cancelled = true;
 }
 
@@ -235,7 +235,7 @@ static void end_all(bool answers) {
   for (int i = 0; i < call_count; i++)
     start(&calls[i]);
   settle();
-  for (int turn = 0; pool.in_flight > 0; turn++) {
+  for (int turn = 0; loop.in_flight > 0; turn++) {
     CHECK(turn < 500);
     if (answers && turn < 10)
       answer_all();
@@ -333,15 +333,15 @@ static void open_client(unsigned max_connections) {
   const char *option;
   snprintf(url, sizeof url, "http%s://127.0.0.1:%d",
            server.speech == PLAIN ? "" : "s", server.port);
-  struct raia_origin_options options = {.base_url = url,
+  struct raia_endpoint_options options = {.base_url = url,
                                         .secret_key = "secret-key",
                                         .user_agent = "u",
                                         .ca_file = trusted,
                                         .connect_timeout = 5,
                                         .max_connections = max_connections};
-  memset(&pool, 0, sizeof pool);
-  CHECK(raia_pool_open(&pool));
-  CHECK(raia_origin_open(&origin, &options, &option) == NULL);
+  memset(&loop, 0, sizeof loop);
+  CHECK(raia_loop_open(&loop));
+  CHECK(raia_endpoint_open(&endpoint, &options, &option) == NULL);
 }
 
 static void fill_in(struct call *call, int number, unsigned bits) {
@@ -353,7 +353,7 @@ static void fill_in(struct call *call, int number, unsigned bits) {
   snprintf(paths[number], sizeof paths[number], PATH_MARK "%d", number);
   memset(call, 0, sizeof *call);
   struct raia_transfer *t = &call->t;
-  t->origin = origin;
+  t->endpoint = endpoint;
   t->method = methods[bits & 3];
   t->path = paths[number];
   t->timeout = TIMEOUT;
@@ -385,10 +385,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   while (b.left > 0)
     act(&b);
   end_all(bits & 128);
-  CHECK(raia_ring_empty(&pool.running) && pool.timers.first == NULL);
-  CHECK(raia_origin_gate(origin)->active == 0);
-  raia_pool_close(&pool);
-  raia_origin_close(origin);
+  CHECK(raia_list_empty(&loop.running) && loop.timers.first == NULL);
+  CHECK(raia_endpoint_gate(endpoint)->active == 0);
+  raia_loop_close(&loop);
+  raia_endpoint_close(endpoint);
   server_read(&server);
   for (int i = 0; i < call_count; i++) {
     check(i);

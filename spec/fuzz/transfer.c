@@ -3,8 +3,8 @@
    size of a header to add, the server's bytes. */
 #include "fuzz.h"
 
-#include "../../src/origin_curl.h"
-#include "../../src/pool.h"
+#include "../../src/net/loop.h"
+#include "../../src/net/handle.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -129,24 +129,24 @@ static char *with_header(const char *reply, size_t *length, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static struct raia_origin *origin;
+  static struct raia_endpoint *endpoint;
   const char *option;
-  struct raia_origin_options options = {.base_url = "http://127.0.0.1:1/pre",
-                                        .secret_key = "secret",
-                                        .user_agent = "u",
-                                        .connect_timeout = 5,
-                                        .max_connections = 1};
-  static struct raia_pool pool;
-  if (origin == NULL) {
-    CHECK(raia_origin_open(&origin, &options, &option) == NULL);
-    CHECK(raia_pool_open(&pool));
+  struct raia_endpoint_options options = {.base_url = "http://127.0.0.1:1/pre",
+                                          .secret_key = "secret",
+                                          .user_agent = "u",
+                                          .connect_timeout = 5,
+                                          .max_connections = 1};
+  static struct raia_loop loop;
+  if (endpoint == NULL) {
+    CHECK(raia_endpoint_open(&endpoint, &options, &option) == NULL);
+    CHECK(raia_loop_open(&loop));
     start_listening();
   }
   struct bytes b = {data, size};
   unsigned bits = take(&b), filler = take(&b);
   struct server s = {.fd = -1};
   struct raia_transfer t = {
-      .origin = origin, .pool = &pool, .path = "/x", .timeout = 5};
+      .endpoint = endpoint, .loop = &loop, .path = "/x", .timeout = 5};
   bool post = bits & 1;
   t.method = post ? "POST" : "GET";
   t.large = bits & 2;

@@ -1,0 +1,296 @@
+/* What went wrong, in words and as a table. */
+#include "error.h"
+
+#include "hide.h"
+#include "json.h"
+#include "net/log.h"
+
+#include <ctype.h>
+#include <lauxlib.h>
+#include <string.h>
+
+enum { WORDS_MAX = 300 };
+
+/* ---- words from outside ---- */
+
+/* The bytes of the UTF-8 character that `s` begins with, 0 if it is none. */
+static size_t character(const char *s, size_t length) {
+  for (size_t n = 1; n <= 4 && n <= length; n++)
+    if (raia_utf8_length(s, n) == 1)
+      return n;
+  return 0;
+}
+
+void raia_error_push_clean(lua_State *L, const char *text, size_t length,
+                           size_t most) {
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  for (size_t done = 0; length > 0 && done < most; done++) {
+    size_t n = character(text, length);
+    unsigned char c = (unsigned char)text[0], second = 0;
+    if (n == 2)
+      second = (unsigned char)text[1];
+    if (n == 0 || c < ' ' || c == 127 || (c == 0xC2 && second < 0xA0)) {
+      static const char hex[] = "0123456789abcdef";
+      n = n == 0 ? 1 : n;
+      for (size_t i = 0; i < n; i++) {
+        c = (unsigned char)text[i];
+        luaL_addlstring(&b, "\\x", 2);
+        luaL_addchar(&b, hex[c >> 4]);
+        luaL_addchar(&b, hex[c & 15]);
+      }
+    } else {
+      luaL_addlstring(&b, text, n);
+    }
+    text += n;
+    length -= n;
+  }
+  if (length > 0)
+    luaL_addstring(&b, "…");
+  luaL_pushresult(&b);
+}
+
+static void push_clean(lua_State *L, const struct raia_request *request,
+                       const char *text) {
+  text = raia_hide_push(L, request, text, strlen(text));
+  raia_error_push_clean(L, text, strlen(text), WORDS_MAX);
+  lua_remove(L, -2);
+}
+
+/* ---- the message ---- */
+
+/* Whether the server's message at the top is a name for the error, as in
+   INVALID_CREDENTIALS. */
+static bool is_code(lua_State *L) {
+  size_t length;
+  const char *s = lua_tolstring(L, -1, &length), *c = s;
+  if (!isupper((unsigned char)*c))
+    return false;
+  while (isupper((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_')
+    c++;
+  return c == s + length; /* and not at a NUL within */
+}
+
+/* Pushes field `name` of the server's error if it is a string, else nil. */
+static bool push_text(lua_State *L, int body, const char *name) {
+  lua_pushnil(L);
+  if (body != 0) {
+    lua_pop(L, 1);
+    lua_getfield(L, body, name);
+  }
+  return lua_type(L, -1) == LUA_TSTRING;
+}
+
+/* Adds to the text at the top what a server has said, at most so many
+   characters of it. It has no key in it any more. */
+static void add_said(lua_State *L, const char *between, const char *text,
+                     size_t length, size_t most) {
+  lua_pushstring(L, between);
+  raia_error_push_clean(L, text, length, most);
+  lua_concat(L, 3);
+}
+
+/* Pushes what happened. */
+static void push_what(lua_State *L, const struct raia_request *request,
+                      const struct raia_failure *f) {
+  const struct raia_transfer *t = &request->transfer;
+  const struct raia_outcome *o = &t->outcome;
+  push_clean(L, request, f->why != NULL ? f->why : t->detail);
+  const char *why = lua_tostring(L, -1), *text;
+  size_t length;
+  switch (o->kind) {
+  case RAIA_INVALID:
+    push_clean(L, request, *f->field == '\0' ? "the body" : f->field);
+    lua_pushfstring(L, "%s %s", lua_tostring(L, -1), why);
+    lua_remove(L, -2);
+    break;
+  case RAIA_CONNECTION:
+    lua_pushfstring(L, "%s: %s",
+                    o->sent ? "the connection broke" : "no connection", why);
+    break;
+  case RAIA_TIMEOUT:
+    lua_pushfstring(L, "no answer in time: %s", why);
+    break;
+  case RAIA_TLS:
+    lua_pushfstring(L, "no trusted connection: %s", why);
+    break;
+  case RAIA_HTTP:
+    text = push_text(L, f->body, "message") ? lua_tolstring(L, -1, &length)
+                                            : NULL;
+    lua_pushfstring(L, "HTTP %d", (int)o->status);
+    if (text != NULL)
+      add_said(L, " ", text, length, WORDS_MAX);
+    lua_remove(L, -2);
+    break;
+  case RAIA_DECODE:
+    lua_pushfstring(L, "the reply is not what the API gives: %s", why);
+    if (t->reply.length > 0)
+      add_said(L, ": ", t->reply.data, t->reply.length, 80);
+    break;
+  case RAIA_TOO_LARGE:
+    if (!t->headers_done) /* libcurl may have meant memory by it */
+      lua_pushstring(L, t->refused == RAIA_OVER_LIMIT
+                            ? "the reply's headers are too large"
+                            : "the reply's headers are too large, or memory "
+                              "has run out");
+    else
+      lua_pushfstring(L, "the reply is too large (max_response_bytes = %I)",
+                      (LUAI_UACINT)t->reply.limit);
+    break;
+  case RAIA_CLOSED:
+    lua_pushstring(L, t->forked ? "the process has forked, and the parent "
+                                  "goes on with the call"
+                                : "the client is closed");
+    break;
+  default:
+    lua_pushstring(L, raia_kind_name(o->kind));
+  }
+  lua_remove(L, -2);
+}
+
+/* What to do about an answer that is not 2xx, or NULL. */
+static const char *advice_on_status(const struct raia_transfer *t) {
+  const struct raia_outcome *o = &t->outcome;
+  bool refused = raia_reach(o) == RAIA_REFUSED;
+  if (refused && t->reach == RAIA_TAKEN)
+    return "; it was refused, but an earlier attempt may have been carried "
+           "out";
+  if (o->status == 401 || o->status == 403)
+    return "; it was refused: check the secret key";
+  if (o->status == 429)
+    return "; it was refused: the service wants fewer calls, try again later";
+  if (o->status >= 300 && o->status < 400)
+    return "; redirects are not followed: check base_url";
+  if (refused)
+    return "; it was refused: check what was asked for";
+  if (o->status < 500 && o->status != 408 && o->idempotent)
+    return "; check what was asked for";
+  return NULL;
+}
+
+/* Whether the call may have been carried out, and what to do. */
+static const char *advice(const struct raia_transfer *t) {
+  const struct raia_outcome *o = &t->outcome;
+  bool again = raia_retryable(o);
+  const char *on_status = o->kind == RAIA_HTTP ? advice_on_status(t) : NULL;
+  if (on_status != NULL)
+    return on_status;
+  switch (t->reach) {
+  case RAIA_UNSENT:
+    return o->kind == RAIA_TLS
+               ? "; nothing was sent; check the certificate and ca_file"
+           : again ? "; nothing was sent: it can be tried again"
+                   : "; nothing was sent";
+  case RAIA_REFUSED:
+    return again ? "; it was not carried out: it can be tried again"
+                 : "; it was not carried out";
+  default:
+    return o->idempotent
+               ? "; it can be tried again without harm"
+               : "; it may have been carried out all the same: look before "
+                 "you try again";
+  }
+}
+
+static void push_message(lua_State *L, const struct raia_request *request,
+                         const struct raia_failure *f) {
+  const struct raia_transfer *t = &request->transfer;
+  luaL_checkstack(L, 12, NULL);
+  lua_pushfstring(L, "%s:%s: ", raia_operation_owner(request->operation),
+                  request->operation->name);
+  push_what(L, request, f);
+  if (t->attempts > 1)
+    lua_pushfstring(L, " (%d attempts)", t->attempts);
+  else
+    lua_pushliteral(L, "");
+  lua_pushstring(L, advice(t));
+  lua_concat(L, 4);
+}
+
+/* ---- the table ---- */
+
+static void set_string(lua_State *L, const struct raia_request *request,
+                       const char *name, const char *value) {
+  if (value != NULL && *value != '\0') {
+    raia_hide_push(L, request, value, strlen(value));
+    lua_setfield(L, -2, name);
+  }
+}
+
+/* Sets code and details from the server's error. */
+static void set_server_error(lua_State *L, int body) {
+  if (push_text(L, body, "message") && is_code(L)) {
+    lua_setfield(L, -2, "code");
+  } else {
+    lua_pop(L, 1);
+    if (push_text(L, body, "name"))
+      lua_setfield(L, -2, "code");
+    else
+      lua_pop(L, 1);
+  }
+  lua_getfield(L, body, "details");
+  if (lua_type(L, -1) == LUA_TTABLE)
+    lua_setfield(L, -2, "details");
+  else
+    lua_pop(L, 1);
+}
+
+int raia_error_push(lua_State *L, struct raia_request *request,
+                    const struct raia_failure *failure) {
+  const struct raia_transfer *t = &request->transfer;
+  const struct raia_outcome *o = &t->outcome;
+  raia_hide_transfer(request); /* no word of others is used before */
+  if (failure->body != 0)
+    raia_hide_table(L, request, failure->body);
+  lua_pushnil(L);
+  push_message(L, request, failure);
+  lua_createtable(L, 0, 12); /* nil, message, err */
+  luaL_setmetatable(L, RAIA_ERROR);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "message");
+  set_string(L, request, "kind", raia_kind_name(o->kind));
+  set_string(L, request, "method", t->method);
+  set_string(L, request, "path", t->path);
+  set_string(L, request, "sent", t->reach == RAIA_TAKEN ? "maybe" : "no");
+  set_string(L, request, "request_id", t->request_id);
+  set_string(L, request, "field", failure->field);
+  lua_pushinteger(L, t->attempts);
+  lua_setfield(L, -2, "attempts");
+  lua_pushboolean(L, raia_retryable(o));
+  lua_setfield(L, -2, "retryable");
+  if (o->status != 0) {
+    lua_pushinteger(L, (lua_Integer)o->status);
+    lua_setfield(L, -2, "status");
+  }
+  if (o->retry_after > 0) {
+    lua_pushnumber(L, o->retry_after);
+    lua_setfield(L, -2, "retry_after");
+  }
+  if (t->reply.length > 0) {
+    lua_pushlstring(L, t->reply.data, t->reply.length);
+    lua_setfield(L, -2, "body");
+  }
+  if (failure->body != 0)
+    set_server_error(L, failure->body);
+  return 3;
+}
+
+void raia_error_warn(lua_State *L, const char *text) {
+  raia_log_note(text);
+  lua_warning(L, "raia: ", 1);
+  lua_warning(L, text, 0);
+}
+
+static int error_tostring(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "message");
+  luaL_tolstring(L, -1, NULL);
+  return 1;
+}
+
+void raia_error_open(lua_State *L) {
+  luaL_newmetatable(L, RAIA_ERROR);
+  lua_pushcfunction(L, error_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+}

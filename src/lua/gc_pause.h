@@ -1,0 +1,16 @@
+/* Lua's garbage collector while a large reply becomes Lua values. */
+#ifndef RAIA_GC_PAUSE_H
+#define RAIA_GC_PAUSE_H
+
+#include <lua.h>
+#include <stddef.h>
+
+enum { RAIA_MUCH = 64 * 1024 }; /* bytes of a text */
+
+/* Calls the function below the one argument at the top, as lua_call does with
+   all its results, to make the values of a text of so many bytes; returns how
+   many results there are. The collector rests meanwhile: all that it would
+   look at is needed. Pays for more than RAIA_MUCH. */
+int raia_gc_pause(lua_State *L, size_t bytes);
+
+#endif

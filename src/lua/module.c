@@ -1,0 +1,55 @@
+/* raia.core: what Lua sees of the C side. */
+#include "module.h"
+
+#include "client.h"
+#include "conversation.h"
+#include "error.h"
+#include "json.h"
+#include "message.h"
+#include "net/process.h"
+#include "request.h"
+#include "tasks.h"
+#include "wait.h"
+
+#include <lauxlib.h>
+
+/* raia.totable(object): a copy of an object's fields. */
+static int totable(lua_State *L) {
+  if (luaL_testudata(L, 1, RAIA_MESSAGE) != NULL) {
+    lua_getiuservalue(L, 1, 1);
+  } else if (luaL_testudata(L, 1, RAIA_CONVERSATION) != NULL) {
+    lua_getiuservalue(L, 1, 1);
+    lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
+  } else {
+    luaL_argerror(L, 1, "a conversation or a message expected");
+  }
+  raia_json_copy(L, -1);
+  return 1;
+}
+
+int luaopen_raia_core(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"client", raia_client_new}, {"totable", totable}, {0, 0}};
+  static const char too_old[] =
+      "raia needs libcurl 7.87 or later; this process has loaded %s";
+  const char *old = raia_process_old_libcurl();
+  luaL_checkversion(L);
+  if (old != NULL)
+    return luaL_error(L, too_old, old);
+  raia_json_open(L);
+  raia_wait_open(L);
+  raia_error_open(L);
+  raia_message_open(L);
+  raia_conversation_open(L);
+  raia_request_open(L);
+  raia_client_open(L);
+  luaL_newlib(L, functions);
+  lua_newtable(L);
+  raia_tasks_open(L);
+  lua_setfield(L, -2, "scheduler");
+  lua_pushlightuserdata(L, NULL);
+  lua_setfield(L, -2, "null");
+  lua_pushliteral(L, "raia " RAIA_VERSION);
+  lua_setfield(L, -2, "_VERSION");
+  return 1;
+}

@@ -1,0 +1,188 @@
+/* What a finished request is worth: values, or nil, message, err. */
+#include "result.h"
+
+#include "conversation.h"
+#include "error.h"
+#include "gc_pause.h"
+#include "hide.h"
+#include "json.h"
+#include "message.h"
+#include "net/path.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+static int fail(lua_State *L, struct raia_request *request, const char *why) {
+  struct raia_failure failure = {.why = why};
+  request->transfer.outcome.kind = RAIA_DECODE;
+  return raia_error_push(L, request, &failure);
+}
+
+/* Whether field `name` of the table at the top is a string. */
+static bool has_string(lua_State *L, const char *name) {
+  bool has = lua_getfield(L, -1, name) == LUA_TSTRING;
+  lua_pop(L, 1);
+  return has;
+}
+
+/* Whether field `name` of the table at the top can be a conversation's id. One
+   that holds the key cannot: it would go into paths. */
+static bool has_id(lua_State *L, const struct raia_request *request,
+                   const char *name) {
+  size_t length;
+  bool has = lua_getfield(L, -1, name) == LUA_TSTRING;
+  const char *id = has ? lua_tolstring(L, -1, &length) : NULL;
+  has = has && raia_path_bad_id(id, length) == NULL &&
+        !raia_hide_has_key(L, request, -1);
+  lua_pop(L, 1);
+  return has;
+}
+
+/* Whether the conversation that the request at `index` is about has the id of
+   the fields at the top. */
+static bool is_same(lua_State *L, int index) {
+  lua_getfield(L, -1, "id");
+  lua_getiuservalue(L, index, RAIA_REQUEST_TARGET);
+  lua_getiuservalue(L, -1, 1);
+  lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
+  lua_getfield(L, -1, "id");
+  bool same = lua_rawequal(L, -1, -5);
+  lua_pop(L, 5);
+  return same;
+}
+
+/* Turns the elements of the array at the top into messages; false, with
+   something above it, when it holds something else. */
+static bool make_messages(lua_State *L) {
+  int array = lua_gettop(L), metatable = array + 1;
+  lua_Integer length = (lua_Integer)lua_rawlen(L, array);
+  lua_pushnil(L);
+  if (length == 0 && lua_next(L, array) != 0) /* it is an object */
+    return false;
+  lua_settop(L, array);
+  luaL_getmetatable(L, RAIA_MESSAGE);
+  for (lua_Integer i = 1; i <= length; i++) {
+    if (lua_rawgeti(L, array, i) != LUA_TTABLE)
+      return false;
+    raia_message_new(L, metatable);
+    lua_rawseti(L, array, i);
+  }
+  lua_settop(L, array);
+  return true;
+}
+
+/* Pushes what the decoded table at the top becomes. */
+static int push_success(lua_State *L, int index) {
+  struct raia_request *request = lua_touserdata(L, index);
+  switch (request->operation->result) {
+  case RAIA_RESULT_MESSAGE:
+    if (!has_string(L, "id"))
+      return fail(L, request, "a message without an id");
+    luaL_getmetatable(L, RAIA_MESSAGE);
+    lua_insert(L, -2);
+    raia_message_new(L, -2);
+    return 1;
+  case RAIA_RESULT_MESSAGES:
+    if (lua_getfield(L, -1, "messages") != LUA_TTABLE)
+      return fail(L, request, "no array 'messages'");
+    if (!make_messages(L))
+      return fail(L, request, "'messages' is not an array of objects");
+    return 1;
+  case RAIA_RESULT_STARTED:
+    if (!has_id(L, request, "conversationId"))
+      return fail(L, request, "no 'conversationId' that can be one");
+    lua_getfield(L, -1, "conversationId");
+    lua_setfield(L, -2, "id");
+    break;
+  case RAIA_RESULT_CONVERSATION:
+  case RAIA_RESULT_REFRESH:
+    if (!has_id(L, request, "id"))
+      return fail(L, request, "a conversation without an id that can be one");
+    if (request->operation->result == RAIA_RESULT_REFRESH &&
+        !is_same(L, index))
+      return fail(L, request, "a conversation with another id");
+    break;
+  default: /* RAIA_RESULT_NOTHING */
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  if (request->operation->result == RAIA_RESULT_REFRESH) {
+    lua_getiuservalue(L, index, RAIA_REQUEST_CLIENT);
+    lua_getiuservalue(L, index, RAIA_REQUEST_TARGET);
+    lua_pushvalue(L, -3); /* fields, client, conversation, fields */
+    raia_conversation_set(L, -2, -3);
+  } else {
+    lua_getiuservalue(L, index, RAIA_REQUEST_CLIENT);
+    lua_insert(L, -2); /* client, fields */
+    raia_conversation_new(L, -2);
+  }
+  return 1;
+}
+
+static int push_reply(lua_State *L, int index) {
+  struct raia_request *request = lua_touserdata(L, index);
+  struct raia_transfer *t = &request->transfer;
+  enum raia_result reply = request->operation->result;
+  bool may_be_empty =
+      reply == RAIA_RESULT_NOTHING || reply == RAIA_RESULT_TABLE;
+  if (t->reply.length == 0 && may_be_empty) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  if (t->reply.length == 0)
+    return fail(L, request, "it is empty");
+  if (!t->json) {
+    lua_pushfstring(L, "its content type is '%s'", t->content_type);
+    return fail(L, request, lua_tostring(L, -1));
+  }
+  lua_pushlstring(L, t->reply.data, t->reply.length);
+  raia_buffer_shrink(&t->reply, RAIA_EXCERPT); /* a large text twice is much */
+  if (!raia_json_decode(L))
+    return fail(L, request, lua_tostring(L, -1));
+  if (reply == RAIA_RESULT_TABLE)
+    return 1; /* whatever it is */
+  if (lua_type(L, -1) != LUA_TTABLE)
+    return fail(L, request, "it is neither an object nor an array");
+  return push_success(L, index);
+}
+
+/* The same as a function of Lua, called with the request. */
+static int make_reply(lua_State *L) { return push_reply(L, 1); }
+
+/* Pushes the error that a server answered with. */
+static int push_http_error(lua_State *L, struct raia_request *request) {
+  const struct raia_transfer *t = &request->transfer;
+  struct raia_failure failure = {0};
+  if (t->reply.length > 0 && t->json) {
+    lua_pushlstring(L, t->reply.data, t->reply.length);
+    if (raia_json_decode(L) && lua_type(L, -1) == LUA_TTABLE)
+      failure.body = lua_gettop(L);
+  }
+  return raia_error_push(L, request, &failure);
+}
+
+int raia_result_push(lua_State *L, int index) {
+  struct raia_request *request = lua_touserdata(L, index);
+  struct raia_failure failure = {0};
+  switch (request->transfer.outcome.kind) {
+  case RAIA_OK:
+    if (request->transfer.reply.length <= RAIA_MUCH)
+      return push_reply(L, index);
+    lua_pushcfunction(L, make_reply);
+    lua_pushvalue(L, index);
+    return raia_gc_pause(L, request->transfer.reply.length);
+  case RAIA_HTTP:
+    return push_http_error(L, request);
+  case RAIA_NO_MEMORY:
+    return luaL_error(L, "not enough memory");
+  default:
+    return raia_error_push(L, request, &failure);
+  }
+}
+
+int raia_result_push_invalid(lua_State *L, struct raia_request *request) {
+  struct raia_failure failure = {.field = lua_tostring(L, -2),
+                                 .why = lua_tostring(L, -1)};
+  request->transfer.outcome.kind = RAIA_INVALID;
+  return raia_error_push(L, request, &failure);
+}

@@ -1,0 +1,114 @@
+/* The loop of a Lua state, and waiting for what happens in it. */
+#include "wait.h"
+
+#include "net/events.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <string.h>
+
+static char loop_key,
+    completions_key; /* in the registry, by their addresses */
+
+static int loop_gc(lua_State *L) {
+  raia_loop_close(lua_touserdata(L, 1));
+  return 0;
+}
+
+void raia_wait_open(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key) != LUA_TNIL) {
+    lua_pop(L, 1); /* the module was loaded before in this state */
+    return;
+  }
+  lua_newtable(L); /* light userdata of completion -> userdata, weak */
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &completions_key);
+  struct raia_loop *loop = lua_newuserdatauv(L, sizeof *loop, 0);
+  memset(loop, 0, sizeof *loop);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, loop_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  if (!raia_loop_open(loop))
+    luaL_error(L, "raia: no memory or no file descriptor left");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key); /* last: all is there now */
+  lua_pop(L, 1);
+}
+
+struct raia_loop *raia_wait_loop(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key);
+  struct raia_loop *loop = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return loop;
+}
+
+void raia_wait_remember(lua_State *L, int index,
+                        const struct raia_completion *completion) {
+  index = lua_absindex(L, index);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &completions_key);
+  lua_pushvalue(L, index);
+  lua_rawsetp(L, -2, completion);
+  lua_pop(L, 1);
+}
+
+void raia_wait_find(lua_State *L, const struct raia_completion *completion) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &completions_key);
+  lua_rawgetp(L, -1, completion);
+  lua_remove(L, -2);
+}
+
+/* ---- waiting ---- */
+
+static int nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+/* Whether there is a hook that may have something to say. One that was there
+   from the start may, too: it looks at a clock, say. */
+static bool hooked(const void *data) {
+  const struct raia_wait *wait = data;
+  return lua_gethook(wait->thread) != NULL || lua_gethook(wait->main) != NULL;
+}
+
+/* Runs a hook that was set meanwhile. */
+static bool unbroken(lua_State *L, const struct raia_wait *wait) {
+  lua_pushcfunction(L, nothing); /* the call is what runs a hook of L's own */
+  if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+    return false;
+  if (lua_gethook(wait->main) == wait->hook)
+    return true;
+  /* In a coroutine: the main thread will run its hook as soon as it is back
+     there, so let it be back. */
+  lua_pushliteral(L, "interrupted!");
+  return false;
+}
+
+void raia_wait_begin(lua_State *L, struct raia_wait *wait, double seconds) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  wait->loop = raia_wait_loop(L);
+  wait->thread = L;
+  wait->main = lua_tothread(L, -1);
+  wait->hook = lua_gethook(wait->main);
+  wait->checked = raia_now();
+  wait->until = wait->checked + seconds;
+  lua_pop(L, 1);
+}
+
+bool raia_wait_step(lua_State *L, struct raia_wait *wait) {
+  double left =
+      wait->until == HUGE_VAL ? HUGE_VAL : fmax(wait->until - raia_now(), 0);
+  bool broken = !raia_loop_step(wait->loop, left, hooked, wait);
+  double now = raia_now();
+  if (!broken && now - wait->checked < RAIA_PATIENCE)
+    return true;
+  wait->checked = now;
+  return unbroken(L, wait);
+}
+
+bool raia_wait_over(const struct raia_wait *wait) {
+  return wait->until != HUGE_VAL && raia_now() >= wait->until;
+}

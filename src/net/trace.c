@@ -1,0 +1,92 @@
+/* What is heard from libcurl at work, and nothing else tells. */
+#include "trace.h"
+
+#include "log.h"
+
+#include <string.h>
+
+/* libcurl from 7.83.0 on, up to 8.1.0, takes a reply whose first header is
+   folded (begins with a blank) for more of the last header that the handle
+   saw, which it has freed. But it shows the header to on_debug before, which
+   can take the blank away. So the one line after a status line is watched. */
+static bool has_fold_bug(void) {
+  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+  return version >= 0x075300 && version < 0x080100;
+}
+
+void raia_trace_config_init(struct raia_trace_config *config,
+                            const struct raia_endpoint *endpoint,
+                            bool verbose) {
+  *config = (struct raia_trace_config){
+      .endpoint = endpoint, .verbose = verbose, .fold_bug = has_fold_bug()};
+}
+
+/* ---- what libcurl says ---- */
+
+static void unfold(struct raia_trace *trace, char *data, size_t size) {
+  if (size > 0 && (*data == ' ' || *data == '\t')) {
+    *data = '-';
+    trace->folded = true;
+  }
+}
+
+/* libcurl shows a request's headers in pieces that may end in the middle of a
+   line. Then the rest of that line is not shown: it could be of the key. */
+static void show(struct raia_trace *trace, curl_infotype type,
+                 const char *data, size_t size) {
+  static const char marks[] = {'*', '<', '>'}; /* note, header in, out */
+  while (size > 0) {
+    const char *end = memchr(data, '\n', size);
+    size_t line = end == NULL ? size : (size_t)(end - data) + 1;
+    bool whole =
+        type != CURLINFO_HEADER_OUT || (!trace->cut_line && end != NULL);
+    if (whole)
+      raia_log_line(marks[type], data, line, trace->config->endpoint);
+    if (type == CURLINFO_HEADER_OUT)
+      trace->cut_line = end == NULL;
+    data += line;
+    size -= line;
+  }
+}
+
+static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
+                    void *owner) {
+  struct raia_trace *trace = owner;
+  (void)easy;
+  if (trace->watched && type == CURLINFO_HEADER_IN)
+    unfold(trace, data, size);
+  if (trace->watched && type == CURLINFO_TEXT)
+    raia_delivery_note(trace->delivery, data, size);
+  if (trace->config->verbose && type <= CURLINFO_HEADER_OUT)
+    show(trace, type, data, size);
+  return 0;
+}
+
+/* ---- when it is listened to ---- */
+
+CURLcode raia_trace_put(struct raia_trace *trace,
+                        struct raia_trace_config *config,
+                        struct raia_delivery *delivery, CURL *easy) {
+  trace->config = config;
+  trace->delivery = delivery;
+  trace->easy = easy;
+  CURLcode code =
+      curl_easy_setopt(easy, CURLOPT_VERBOSE, (long)config->verbose);
+  code = code ? code : curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
+  return code ? code : curl_easy_setopt(easy, CURLOPT_DEBUGDATA, trace);
+}
+
+static void set_watched(struct raia_trace *trace, bool on) {
+  if (trace->watched != on)
+    curl_easy_setopt(trace->easy, CURLOPT_VERBOSE,
+                     (long)(on || trace->config->verbose));
+  trace->watched = on;
+}
+
+void raia_trace_watch(struct raia_trace *trace, bool on) {
+  set_watched(trace, on && trace->config->fold_bug);
+}
+
+void raia_trace_listen(struct raia_trace *trace, bool on) {
+  set_watched(trace, on);
+}

@@ -1,0 +1,43 @@
+/* What is heard from libcurl at work, and nothing else tells. */
+#ifndef RAIA_TRACE_H
+#define RAIA_TRACE_H
+
+#include "delivery.h"
+
+struct raia_endpoint;
+
+/* What the ears of a client share. */
+struct raia_trace_config {
+  const struct raia_endpoint *endpoint; /* knows what is not shown */
+  bool verbose;  /* libcurl's own account is shown on stderr */
+  bool fold_bug; /* libcurl takes a folded header for another's */
+};
+
+/* One at each handle of libcurl. */
+struct raia_trace {
+  struct raia_trace_config *config;
+  struct raia_delivery *delivery; /* is told libcurl's notes */
+  CURL *easy;
+  bool watched;  /* libcurl is to say what it does */
+  bool folded;   /* the header watched was; see raia_trace_watch */
+  bool cut_line; /* what libcurl showed last did not end its line */
+};
+
+/* Makes one with no ears, of `endpoint`. */
+void raia_trace_config_init(struct raia_trace_config *config,
+                            const struct raia_endpoint *endpoint,
+                            bool verbose);
+
+/* Puts an trace of only zeros to a handle. */
+CURLcode raia_trace_put(struct raia_trace *trace,
+                        struct raia_trace_config *config,
+                        struct raia_delivery *delivery, CURL *easy);
+
+/* Listens to libcurl's notes until the reply begins, or no longer. */
+void raia_trace_listen(struct raia_trace *trace, bool on);
+
+/* Watches the next header, or no longer: trace->folded is set when it is a
+   folded one, which libcurl may not see as such. */
+void raia_trace_watch(struct raia_trace *trace, bool on);
+
+#endif
