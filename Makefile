@@ -9,10 +9,9 @@ PREFIX    = /usr/local
 BUILD     = build
 DEFINES   = -D_GNU_SOURCE -D_DARWIN_C_SOURCE
 
-SOURCES   = $(wildcard src/net/*.c) $(filter-out src/lua/lazy.c,$(wildcard src/lua/*.c))
+SOURCES   = $(wildcard src/*/*.c)
 OBJECTS   = $(SOURCES:src/%.c=$(BUILD)/%.o)
 CORE      = $(BUILD)/raia/core.so
-LAZY      = $(BUILD)/raia/lazy.so
 LUA_FILES = $(wildcard lua/raia/*.lua lua/raia/*/*.lua)
 
 # Calls within the module, and out of it, go straight: 3 % of a send.
@@ -58,7 +57,7 @@ install_missing = @command -v apt-get >/dev/null || exit 0; \
   $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
     --no-install-recommends $$missing >/dev/null
 
-all: $(CORE) $(LAZY)
+all: $(CORE)
 
 help:
 	@echo "make           build the module into $(BUILD)/"
@@ -118,7 +117,6 @@ BIN_DIR = $(DESTDIR)$(PREFIX)/bin
 install: all
 	for f in $(LUA_FILES:lua/%=%); do install -D -m 644 lua/$$f $(LUA_DIR)/$$f || exit 1; done
 	install -D -m 755 $(CORE) $(C_DIR)/raia/core.so
-	install -D -m 755 $(LAZY) $(C_DIR)/raia/lazy.so
 	install -D -m 755 lua/raia/sandbox/main.lua $(BIN_DIR)/raia-sandbox
 
 uninstall:
@@ -131,10 +129,6 @@ $(CORE): $(OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) $(SHARED) -o $@ $(OBJECTS) $(LIBS)
 
-$(LAZY): $(BUILD)/lua/lazy.o
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(SHARED) -o $@ $<
-
 $(BUILD)/net/%.o: src/net/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(NET_FLAGS) $(DIRECTLY) -fPIC -MMD -MP -c -o $@ $<
@@ -143,5 +137,5 @@ $(BUILD)/lua/%.o: src/lua/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LUA_FLAGS) $(DIRECTLY) -fPIC -MMD -MP -c -o $@ $<
 
--include $(OBJECTS:.o=.d) $(BUILD)/lua/lazy.d
+-include $(OBJECTS:.o=.d)
 .PHONY: all help demo test check install uninstall clean

@@ -63,7 +63,6 @@ build = {
       incdirs = { "src", "$(CURL_INCDIR)" },
       libdirs = { "$(CURL_LIBDIR)" },
     },
-    ["raia.lazy"] = "src/lua/lazy.c",
     raia = "lua/raia/init.lua",
     ["raia.loop.cqueues"] = "lua/raia/loop/cqueues.lua",
     ["raia.loop.luv"] = "lua/raia/loop/luv.lua",

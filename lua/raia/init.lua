@@ -2,7 +2,6 @@
 -- Every public name is described in raia/meta.lua.
 local require, package, io, load = require, package, io, load -- a host may take them away
 if not require then error("raia: this host has no `require`, which is needed to load it", 0) end
-pcall(require, "raia.lazy") -- raia.core is opened sooner by it, but works without, too
 local core = require "raia.core"
 
 local loaders, loaded = {}, {} -- of modules of raia's that are loaded later

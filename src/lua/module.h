@@ -1,4 +1,4 @@
-/* What Lua sees of the C side: raia.core, and raia.lazy in front of it. */
+/* What Lua sees of the C side: raia.core. */
 #ifndef RAIA_MODULE_H
 #define RAIA_MODULE_H
 
@@ -6,11 +6,10 @@
 
 #define RAIA_VERSION "0.1.0"
 
-/* What the libraries show of themselves; all else is hidden, so that no other
+/* What the library shows of itself; all else is hidden, so that no other
    library can come between two functions of raia. */
 #define RAIA_SHOWN __attribute__((visibility("default")))
 
 RAIA_SHOWN int luaopen_raia_core(lua_State *L);
-RAIA_SHOWN int luaopen_raia_lazy(lua_State *L);
 
 #endif
