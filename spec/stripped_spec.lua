@@ -162,6 +162,42 @@ describe("a host", function()
     assert.equal(0, status)
   end)
 
+  it("may take away require, the paths, the directory and its files after it has loaded raia",
+    function()
+      local output, status = run([[
+        local copy = io.popen "mktemp -d":read()
+        assert(os.execute("cp -r lua/raia " .. copy))
+        local chdir = require "luv".chdir
+        assert(chdir(copy))
+        package.path = "./?.lua;./?/init.lua"
+        local raia = require "raia"
+        assert(os.execute("rm -r " .. copy .. "/raia"))
+        assert(chdir "/")
+        os.remove(copy)
+        package.path, package.cpath = "", ""
+        require, package, io.open = nil, nil, nil
+      ]] .. USE)
+      assert.matches(EXPECTED, output)
+      assert.equal(0, status)
+    end)
+
+  it("may have no coroutine: calls block, and so does raia.sleep", function()
+    local output, status = run [[
+      coroutine = nil
+      local raia = require "raia"
+      local client = raia.client()
+      print((client:conversation "c-1":send "Hello"))
+      raia.sleep(0.001)
+      for _, name in ipairs { "spawn", "run", "timeout", "gather", "map" } do
+        local first = name == "timeout" and 1 or name == "gather" and { print }
+          or name == "map" and { 1 } or print
+        print(pcall(raia[name], first, print))
+      end]]
+    local refused = "false\traia: this host has no `coroutine`, which tasks need\n"
+    assert.equal("Hi\n" .. refused:rep(5), output)
+    assert.equal(0, status)
+  end)
+
   it("keeps the traceback of a task, without debug, too", function()
     for _, code in ipairs { "", "debug = nil" } do
       local output, status = run(code .. [[

@@ -1,5 +1,7 @@
 -- Many tasks as one: run, gather, map and timeout.
 -- What is public of it is described in raia/meta.lua.
+local coroutine, table, math = coroutine, table, math -- which a host may take away later
+local setmetatable, ipairs, xpcall = setmetatable, ipairs, xpcall
 local scheduler = require "raia.core".scheduler
 local inner = require "raia.task".inner
 

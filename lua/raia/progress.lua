@@ -1,4 +1,5 @@
 -- raia.progress: how far a raia.map is, on standard error.
+local math = math -- which a host may take away later
 local scheduler = require "raia.core".scheduler
 
 local width, seconds_between = 30, { [true] = 0.1, [false] = 5 } -- on a terminal, elsewhere

@@ -1,7 +1,10 @@
 -- Tasks: coroutines that wait for requests, for time and for each other, side by side.
 -- What is public of it is described in raia/meta.lua.
-local require, coroutine = require, coroutine -- which a host may take away
-if not coroutine then error("raia: this host has no `coroutine`, which tasks need", 0) end
+local require, table, ipairs = require, table, ipairs -- which a host may take away later
+local setmetatable, getmetatable = setmetatable, getmetatable
+local coroutine = coroutine or setmetatable({ isyieldable = function() return false end }, {
+  __index = function() error("raia: this host has no `coroutine`, which tasks need", 0) end,
+})
 local scheduler = require "raia.core".scheduler
 
 local unpack, huge = table.unpack, math.huge
