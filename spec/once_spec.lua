@@ -93,11 +93,14 @@ local endings = {
 -- may try twice again, the one after them. When that is over, a second
 -- burst of calls is answered, or `lost` once it was read.
 local groups = {
-  { name = "HTTP/2", over = "http2", alpn = "h2", counts = { 1, 2, 5, 20 } },
+  { name = "HTTP/2", over = "http2", alpn = "h2", counts = { 1, 2, 5, 20 }, to = 3 },
+  { name = "HTTP/2", over = "http2", alpn = "h2", counts = { 1, 2, 5, 20 }, from = 4 },
   { name = "HTTP/2, bodies of 100 kB", over = "http2", alpn = "h2", counts = { 1, 2, 5 },
     size = 100000, from = 3, to = 4 },
   { name = "HTTP/2, bodies of 300 kB and no room for them", over = "http2", alpn = "h2",
-    counts = { 1, 2, 5, 20 }, size = 300000, moments = moments.stingy, stingy = true },
+    counts = { 1, 2, 5 }, size = 300000, moments = moments.stingy, stingy = true },
+  { name = "HTTP/2, bodies of 70 kB and no room for them", over = "http2", alpn = "h2",
+    counts = { 20 }, size = 70000, moments = moments.stingy, stingy = true },
   { name = "HTTP/1.1", over = "http1", counts = { 2, 5, 20 } },
   { name = "HTTP/1.1 over TLS", over = "http1", alpn = "", counts = { 2, 5, 20 } },
 }
@@ -187,7 +190,7 @@ local script = [[
 
   peer = open()
   if not peer then return end
-  connection:within(10)
+  connection:within(60)
   row.broken, row.counts = row.broken or 0, row.counts or {}
   if row.broken == 0 and not row.kept then
     play(row.n)
@@ -319,8 +322,8 @@ local turns = { "send", "empty POST", "PUT", "create", "POST", "get", "start", "
 local harmless = { PUT = true, get = true, delete = true }
 
 -- Makes so many calls at once, and gives them with what has come of each.
-local function burst(client, row, name, n)
-  local calls, text = {}, row.group.size and ("x"):rep(row.group.size)
+local function burst(client, row, name, n, text)
+  local calls = {}
   for i = 1, n do
     local kind = turns[(row.place + i) % #turns + 1]
     local id = ("id-%s-%d-%d"):format(name, row.place, i)
@@ -348,7 +351,7 @@ local function play(row)
     end
     for _, request in ipairs(warm) do assert(request:wait() or row.early) end
   end
-  row.calls = burst(client, row, "call", row.n)
+  row.calls = burst(client, row, "call", row.n, row.group.size and ("x"):rep(row.group.size))
   table.move(burst(client, row, "later", LATER), 1, LATER, row.n + 1, row.calls)
 end
 

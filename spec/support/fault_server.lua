@@ -231,6 +231,12 @@ function Connection:close()
   self.socket:close()
 end
 
+-- Ends it with a FIN, and without TLS's goodbye.
+function Connection:cut()
+  self.closed = true
+  self.socket:close()
+end
+
 function Connection:reset()
   local handle = require("socket").tcp()
   handle:setfd(self.socket:pollfd())

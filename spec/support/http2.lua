@@ -42,8 +42,8 @@ local function widen(self, stream, payload)
   if room then self.windows[stream] = room + (">I4"):unpack(payload) end
 end
 
--- The next frame that is not of the connection itself; those are answered. Nil at the end, or
--- when the connection's :within() is over.
+-- The next frame that is of a stream, or gives room; SETTINGS and PING are answered. Nil at the
+-- end, or when the connection's :within() is over.
 function Http2:read_frame()
   if self.connection.closed then return nil end
   if not self.greeted then
@@ -60,9 +60,8 @@ function Http2:read_frame()
       self:frame(SETTINGS, ACK, 0, "")
     elseif kind == PING and flags & ACK == 0 then
       self:frame(PING, ACK, 0, payload)
-    elseif kind == WINDOW_UPDATE then
-      widen(self, stream, payload)
-    elseif stream ~= 0 then
+    elseif stream ~= 0 or kind == WINDOW_UPDATE then
+      if kind == WINDOW_UPDATE then widen(self, stream, payload) end
       return { kind = kind, flags = flags, stream = stream, payload = payload }
     end
   end
@@ -167,14 +166,21 @@ function Http2:gather(enough, seconds)
   return list
 end
 
+-- A text as HPACK has it: a length beyond 7 bits goes on in bytes of 7.
 local function literal(text)
-  assert(#text < 127)
-  return string.char(#text) .. text
+  if #text < 127 then return string.char(#text) .. text end
+  local parts, rest = { "\127" }, #text - 127
+  while rest > 127 do
+    parts[#parts + 1] = string.char(128 | rest & 127)
+    rest = rest >> 7
+  end
+  return table.concat(parts) .. string.char(rest) .. text
 end
 
--- The head of a reply, `fields` a list of names and values; `ended`: there is no body.
+-- The head of a reply, `fields` a table of names and values; `ended`: there is no body. Without a
+-- status they are trailers.
 function Http2:headers(stream, status, fields, ended)
-  local block = { "\0" .. literal ":status" .. literal(tostring(status)) }
+  local block = { status and "\0" .. literal ":status" .. literal(tostring(status)) }
   for name, value in pairs(fields or {}) do
     block[#block + 1] = "\0" .. literal(name) .. literal(tostring(value))
   end
