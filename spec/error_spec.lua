@@ -124,12 +124,12 @@ describe("a failure of", function()
     ["kind timeout, of a GET"] = { { kind = "timeout", sent = "maybe", attempts = 1,
       retryable = true }, function()
       local peer <close> = server.start(HOLD)
-      return get(client_of(peer, { timeout = 0.2 }))
+      return get(client_of(peer, { timeout = 1 }))
     end },
     ["kind timeout, of a POST"] = { { kind = "timeout", sent = "maybe", attempts = 1,
       retryable = false }, function()
       local peer <close> = server.start(HOLD)
-      return post(client_of(peer, { timeout = 0.2 }))
+      return post(client_of(peer, { timeout = 1 }))
     end },
     ["kind tls"] = { { kind = "tls", sent = "no", attempts = 1, retryable = false }, function()
       local peer <close> = server.start(HOLD, { tls = made.good })

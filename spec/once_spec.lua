@@ -223,7 +223,7 @@ local protocols = {
     end
 
     -- The calls of a new client may come by more than one connection: those of all are waited
-    -- for. A window is each connection's own.
+    -- for, two seconds after the last news. A window is each connection's own.
     local function gather(what, most)
       local list = {}
       local function enough(counts)
@@ -233,10 +233,12 @@ local protocols = {
         end
         return sum >= most
       end
-      for _ = 1, 100 do
+      local before, quiet, counts = 0, 0, peer.counts
+      while quiet < 100 and not enough(counts) do
         local more = peer:gather(enough, 0.02)
         table.move(more, 1, #more, #list + 1, list)
-        if enough(peer.counts) then break end
+        local now = counts.begun + counts.bytes
+        before, quiet = now, now > before and 0 or quiet + 1
       end
       return list
     end

@@ -551,7 +551,7 @@ describe("Retry-After", function()
       local value = case[4] == http_date and http_date(86400) or case[4]
       local began = monotime()
       local err = failure(start_refused(client, case[2], "/long/" .. i, case[3], value))
-      assert.is_true(monotime() - began < 3)
+      assert.is_true(monotime() - began < 10)
       assert.equal("http", err.kind)
       assert.equal(case[3], err.status)
       assert.is_true(err.retry_after >= case[5] and err.retry_after <= case[6],
@@ -611,7 +611,7 @@ describe("Retry-After", function()
     assert.is_false(held:done())
     assert.same({ count = 1 }, ended(held).result)
     local seconds = monotime() - began
-    assert.is_true(seconds < 3, "it took " .. seconds)
+    assert.is_true(seconds < 10, "it took " .. seconds)
     local refused = deliveries(fault_server, "POST", "/slow")[1]
     assert.is_true(deliveries(fault_server, "GET", "/held")[1].time - refused.time >= 1)
   end)
@@ -635,7 +635,7 @@ describe("the backoff", function()
     -- 0.5, 1 and 2 seconds, less a quarter at most
     assert.is_true(found[4].time - found[3].time > found[2].time - found[1].time)
     assert.is_true(found[4].time - found[3].time >= 1)
-    assert.is_true(seconds >= 2 and seconds < 6, "it took " .. seconds)
+    assert.is_true(seconds >= 2 and seconds < 15, "it took " .. seconds)
   end)
 
   it("holds up no other call of the client", function()
