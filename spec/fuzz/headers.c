@@ -1,6 +1,6 @@
-/* The header callback of a transfer: lines of any bytes, cut anywhere. The
+/* The header callback of an attempt: lines of any bytes, cut anywhere. The
    input: a length, so many bytes as one piece, and again. */
-#include "../../src/net/transfer.c"
+#include "../../src/net/exchange.c"
 
 #include "fuzz.h"
 
@@ -20,26 +20,34 @@ static bool is_from(const char *piece, size_t length, const char *name,
   return false;
 }
 
+/* An attempt whose headers are read, outside of any loop. */
+struct reading {
+  struct raia_asked asked;
+  struct raia_outcome outcome;
+  struct raia_exchange exchange;
+};
+
 /* Gives the callback one piece and checks all that it may have changed. */
-static void feed(struct raia_transfer *t, char *piece, size_t length) {
-  const struct raia_transfer old = *t;
-  size_t taken = on_header(piece, 1, length, t->handle);
-  bool over = old.header_bytes + length > HEADER_BYTES_MAX;
+static void feed(struct reading *r, char *piece, size_t length) {
+  const struct reading old = *r;
+  const struct raia_outcome *o = &r->outcome;
+  size_t taken = raia_on_header(piece, 1, length, r->exchange.handle);
+  bool over = old.exchange.header_bytes + length > HEADER_BYTES_MAX;
   bool begins = length > 5 && strncasecmp(piece, "HTTP/", 5) == 0;
-  CHECK(over == (t->refused == RAIA_OVER_LIMIT));
+  CHECK(over == o->over_limit);
   CHECK(taken == (over ? 0 : length));
-  CHECK(memchr(t->content_type, 0, sizeof t->content_type) != NULL);
-  CHECK(memchr(t->request_id, 0, sizeof t->request_id) != NULL);
+  CHECK(memchr(o->content_type, 0, sizeof o->content_type) != NULL);
+  CHECK(memchr(o->request_id, 0, sizeof o->request_id) != NULL);
   if (begins && !over)
-    CHECK(t->content_type[0] == '\0' && t->request_id[0] == '\0' &&
-          t->outcome.retry_after == -1);
-  if (strcmp(t->content_type, old.content_type) != 0)
-    CHECK(begins || is_from(piece, length, "Content-Type", t->content_type));
-  if (strcmp(t->request_id, old.request_id) != 0)
-    CHECK(begins || is_from(piece, length, "X-Request-Id", t->request_id));
-  if (t->outcome.retry_after != old.outcome.retry_after)
+    CHECK(o->content_type[0] == '\0' && o->request_id[0] == '\0' &&
+          o->retry_after == -1);
+  if (strcmp(o->content_type, old.outcome.content_type) != 0)
+    CHECK(begins || is_from(piece, length, "Content-Type", o->content_type));
+  if (strcmp(o->request_id, old.outcome.request_id) != 0)
+    CHECK(begins || is_from(piece, length, "X-Request-Id", o->request_id));
+  if (o->retry_after != old.outcome.retry_after)
     CHECK(begins || is_from(piece, length, "Retry-After", ""));
-  CHECK(t->outcome.retry_after == -1 || t->outcome.retry_after > 0);
+  CHECK(o->retry_after == -1 || o->retry_after > 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -51,12 +59,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                           .max_connections = 1};
   if (endpoint == NULL)
     CHECK(raia_endpoint_open(&endpoint, &options, &option) == NULL);
-  struct raia_transfer t = {.endpoint = endpoint,
-                            .handle = raia_endpoint_take(endpoint),
-                            .outcome.retry_after = -1};
-  CHECK(t.handle != NULL);
-  t.handle->transfer = &t;
-  while (b.left > 0 && t.refused == RAIA_APPENDED) {
+  struct reading r = {.asked.endpoint = endpoint, .outcome.retry_after = -1};
+  struct raia_handle *handle = raia_handle_take(endpoint, NULL);
+  CHECK(handle != NULL);
+  r.exchange = (struct raia_exchange){
+      .asked = &r.asked, .outcome = &r.outcome, .handle = handle};
+  handle->exchange = &r.exchange;
+  while (b.left > 0 && !r.outcome.over_limit) {
     size_t length, most = take(&b), times = 1;
     if (most == 255) { /* a piece that comes often, or is huge */
       times = 1 + 8 * take(&b);
@@ -66,11 +75,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *exact = malloc(length);
     if (length > 0)
       memcpy(exact, piece, length);
-    for (; times > 0 && t.refused == RAIA_APPENDED; times--)
-      feed(&t, exact, length);
+    for (; times > 0 && !r.outcome.over_limit; times--)
+      feed(&r, exact, length);
     free(exact);
     free(piece);
   }
-  raia_endpoint_give(endpoint, t.handle);
+  raia_handle_put_back(endpoint, handle);
   return 0;
 }

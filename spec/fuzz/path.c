@@ -38,8 +38,10 @@ static void check_segments(const char *path) {
    the digits of escapes small.) */
 static void check_aim(struct raia_endpoint *endpoint, const char *prefix,
                       const char *path, const char *query) {
-  struct raia_handle *handle = raia_endpoint_take(endpoint);
-  CHECK(handle != NULL && raia_endpoint_aim(endpoint, handle, path, query));
+  struct raia_asked ask = {
+      .endpoint = endpoint, .method = "GET", .path = path, .query = query};
+  struct raia_handle *handle = raia_handle_take(endpoint, NULL);
+  CHECK(handle != NULL && raia_handle_prepare(handle, &ask, false));
   char *url = part(handle, CURLUPART_URL), *all = part(handle, CURLUPART_PATH),
        *asked = part(handle, CURLUPART_QUERY), *again = NULL;
   CHECK(strncmp(all, prefix, strlen(prefix)) == 0);
@@ -60,10 +62,10 @@ static void check_aim(struct raia_endpoint *endpoint, const char *prefix,
   curl_free(all);
   curl_free(asked);
   curl_free(again);
-  raia_endpoint_give(endpoint, handle);
+  raia_handle_put_back(endpoint, handle);
 }
 
-static struct raia_endpoint *some_origin(void) {
+static struct raia_endpoint *some_endpoint(void) {
   static struct raia_endpoint *endpoint;
   const char *option;
   struct raia_endpoint_options options = {.base_url =
@@ -110,7 +112,7 @@ static void try_id(lua_State *L, const char *id, size_t length) {
       CHECK(strncmp(path, row->path, skip) == 0);
       CHECK(strcmp(check_encoded(path + skip, id, length), hole + 2) == 0);
     }
-    check_aim(some_origin(), "/pre/fix", path, NULL);
+    check_aim(some_endpoint(), "/pre/fix", path, NULL);
   }
 }
 
@@ -118,7 +120,7 @@ static void try_path(const char *path, size_t length) {
   if (raia_path_bad(path, length) != NULL)
     return;
   CHECK(path[0] == '/' && strlen(path) == length);
-  check_aim(some_origin(), "/pre/fix", path, NULL);
+  check_aim(some_endpoint(), "/pre/fix", path, NULL);
 }
 
 /* A query of one name and value. */
@@ -133,7 +135,7 @@ static void try_query(lua_State *L, const char *text, size_t length) {
   const char *sign = check_encoded(query, text, name);
   CHECK(*sign == '=');
   CHECK(*check_encoded(sign + 1, text + name, value) == '\0');
-  check_aim(some_origin(), "/pre/fix", "/x", query);
+  check_aim(some_endpoint(), "/pre/fix", "/x", query);
 }
 
 static bool is_this_machine(const char *host) {
@@ -159,12 +161,14 @@ static void try_base_url(const char *url, bool allow_insecure) {
   CHECK((wrong == NULL) == (endpoint != NULL));
   if (wrong != NULL)
     return;
-  struct raia_handle *handle = raia_endpoint_take(endpoint);
-  CHECK(handle != NULL && raia_endpoint_aim(endpoint, handle, "/x", NULL));
+  struct raia_asked ask = {
+      .endpoint = endpoint, .method = "GET", .path = "/x"};
+  struct raia_handle *handle = raia_handle_take(endpoint, NULL);
+  CHECK(handle != NULL && raia_handle_prepare(handle, &ask, false));
   char *scheme = part(handle, CURLUPART_SCHEME),
        *host = part(handle, CURLUPART_HOST),
        *prefix = part(handle, CURLUPART_PATH);
-  raia_endpoint_give(endpoint, handle);
+  raia_handle_put_back(endpoint, handle);
   CHECK(strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0);
   CHECK(*host != '\0');
   CHECK(allow_insecure || strcmp(scheme, "https") == 0 ||

@@ -54,7 +54,8 @@ static void check_object(lua_State *L, const char *type) {
 static void check_success(lua_State *L, const struct raia_request *r,
                           size_t length) {
   enum raia_result reply = r->operation->result;
-  CHECK(length == 0 || strcmp(r->transfer.content_type, "text/html") != 0);
+  CHECK(length == 0 ||
+        strcmp(r->transfer.outcome.content_type, "text/html") != 0);
   if (reply == RAIA_RESULT_MESSAGE) {
     check_object(L, RAIA_MESSAGE);
     lua_getfield(L, -1, "id");
@@ -121,13 +122,13 @@ static int one(lua_State *L) {
   }
   r->held = true; /* so that it is still what it is when it is looked at */
   t->state = RAIA_DONE;
-  t->attempts = 1;
-  t->headers_done = t->outcome.sent = true;
+  t->outcome.attempts = 1;
+  t->outcome.headers_done = t->outcome.sent = true;
   t->outcome.status = statuses[take(b) % 10];
   t->outcome.kind = t->outcome.status < 300 ? RAIA_OK : RAIA_HTTP;
-  strcpy(t->content_type, types[take(b) % 4]);
+  strcpy(t->outcome.content_type, types[take(b) % 4]);
   char *body = take_string(b, b->left, &length);
-  raia_buffer_append(&t->reply, body, length);
+  raia_buffer_append(&t->outcome.reply, body, length);
   int n = raia_request_results(L, 2), first = lua_gettop(L) - n + 1;
   if (n == 1) {
     CHECK(t->outcome.kind == RAIA_OK);

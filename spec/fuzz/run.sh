@@ -5,12 +5,12 @@ program=build/libfuzzer/targets/$target
 found=build/fuzz/$target # new inputs
 case $target in
   body) files="src/lua/json.c src/lua/schema.c" ;;
-  headers) files=src/net/transfer.c ;;
-  path) files="src/net/path.c src/net/base_url.c src/net/endpoint.c" ;;
+  headers) files=src/net/exchange.c ;;
+  path) files="src/net/path.c src/net/base_url.c src/net/handle.c" ;;
   reply) files="src/lua/json.c src/lua/result.c src/lua/error.c" ;;
   retry_after) files=src/net/retry.c ;;
-  several) files="src/net/delivery.c src/net/loop.c src/net/tls.c src/net/transfer.c" ;;
-  transfer) files=src/net/transfer.c ;;
+  several) files="src/net/delivery.c src/net/exchange.c src/net/loop.c src/net/tls.c src/net/transfer.c" ;;
+  transfer) files=src/net/exchange.c ;;
 esac
 mkdir -p "$found"
 dictionary=spec/fuzz/$target.dict

@@ -5,7 +5,7 @@
 #include "peer.h"
 
 #include "../../src/net/libcurl.h"
-#include "../../src/net/loop.h"
+#include "../../src/net/transfer.h"
 
 #include <math.h>
 #include <poll.h>
@@ -47,13 +47,15 @@ static bool unbroken(const void *data) {
 
 static void start(struct call *call) {
   if (!call->started)
-    raia_loop_start(&loop, &call->t);
+    raia_transfer_start(&loop, &call->t);
   call->started = true;
 }
 
 static void heed_news(void) {
-  for (struct raia_completion *completion; (completion = raia_loop_completion(&loop)) != NULL;) {
-    struct raia_transfer *t = RAIA_OF(struct raia_transfer, completion, completion);
+  for (struct raia_completion *completion;
+       (completion = raia_loop_completion(&loop)) != NULL;) {
+    struct raia_transfer *t =
+        RAIA_OF(struct raia_transfer, completion, completion);
     struct call *call = RAIA_OF(struct call, t, t);
     CHECK(t->state == RAIA_DONE || raia_retryable(&t->outcome));
     if (t->attempt_ended && t->outcome.kind == RAIA_HTTP &&
@@ -70,6 +72,13 @@ static void step(double seconds) {
   heed_news();
 }
 
+static bool is_running(void) {
+  for (int i = 0; i < call_count; i++)
+    if (calls[i].t.state == RAIA_RUNNING)
+      return true;
+  return false;
+}
+
 /* Has the client do all that it can, and the clock jump to what it only waits
    for. libcurl may go on as long as a window of HTTP/2 is closed. */
 static void settle(void) {
@@ -78,9 +87,9 @@ static void settle(void) {
   for (int steps = 0; more && steps < 100; steps++) {
     step(0);
     look.fd = raia_loop_fd(&loop);
-    more = raia_loop_patience(&loop) == 0 || poll(&look, 1, 0) > 0;
+    more = raia_loop_next_timeout(&loop) == 0 || poll(&look, 1, 0) > 0;
     const struct raia_timer *timer = loop.timers.first;
-    if (!more && timer != NULL && raia_list_empty(&loop.running)) {
+    if (!more && timer != NULL && !is_running()) {
       skipped += fmax(timer->due - raia_now(), 0) + 1e-3;
       more = true;
     }
@@ -115,7 +124,7 @@ static void do_cancel(struct bytes *b, struct aim at) {
   (void)b;
   if (!at.call->started || at.call->t.state == RAIA_DONE)
     return;
-  raia_loop_stop(&at.call->t, RAIA_CANCELLED);
+  raia_transfer_stop(&at.call->t, RAIA_CANCELLED);
   at.call->cancelled = true;
 }
 
@@ -253,8 +262,8 @@ static bool is_own(const struct raia_transfer *t, int number) {
   char mark[32], own[64];
   snprintf(mark, sizeof mark, "{\"answer\":\"%u.", server.run);
   snprintf(own, sizeof own, "%s%d.", mark, number);
-  const char *at = t->reply.length == 0 ? "" : t->reply.data;
-  const char *end = at + t->reply.length;
+  const char *at = t->outcome.reply.length == 0 ? "" : t->outcome.reply.data;
+  const char *end = at + t->outcome.reply.length;
   while ((at = memmem(at, (size_t)(end - at), mark, strlen(mark))) != NULL) {
     if ((size_t)(end - at) >= strlen(own) && memcmp(at, own, strlen(own)) != 0)
       return false;
@@ -275,9 +284,10 @@ static void check_outcome(const struct call *call, struct known known) {
   case RAIA_OK:
     CHECK(o->status >= 200 && o->status <= 299);
     CHECK(known.begun > 0 && o->sent);
-    CHECK(known.ended ||
-          (call->t.reply.length > 0 && (known.cut || takes_cut_replies())));
-    CHECK(known.whole > 0 || known.http2 || call->t.body_length == LARGE_BODY);
+    CHECK(known.ended || (call->t.outcome.reply.length > 0 &&
+                          (known.cut || takes_cut_replies())));
+    CHECK(known.whole > 0 || known.http2 ||
+          call->t.asked.body_length == LARGE_BODY);
     break;
   case RAIA_HTTP:
     CHECK(o->status >= 300);
@@ -294,7 +304,7 @@ static void check_outcome(const struct call *call, struct known known) {
     break;
   default:
     CHECK(o->kind == RAIA_CONNECTION || o->kind == RAIA_TOO_LARGE);
-    CHECK(o->status == 0 && call->t.detail[0] != '\0');
+    CHECK(o->status == 0 && call->t.outcome.detail[0] != '\0');
   }
 }
 
@@ -303,16 +313,18 @@ static void check(int number) {
   const struct raia_transfer *t = &call->t;
   const struct raia_outcome *o = &t->outcome;
   struct known known = known_of(&server, number);
-  bool post = strcmp(t->method, "POST") == 0, last = t->attempts <= 1;
-  CHECK(t->state == RAIA_DONE && t->attempts <= 1 + t->max_retries);
-  CHECK(known.begun <= t->attempts);
+  bool post = strcmp(t->asked.method, "POST") == 0,
+       last = t->outcome.attempts <= 1;
+  CHECK(t->state == RAIA_DONE &&
+        t->outcome.attempts <= 1 + t->asked.max_retries);
+  CHECK(known.begun <= t->outcome.attempts);
   CHECK(!post || known.whole <= 1 + call->refusals);
-  CHECK(t->reach != RAIA_UNSENT || known.whole == 0);
+  CHECK(t->outcome.reach != RAIA_UNSENT || known.whole == 0);
   CHECK(o->sent || !last || known.whole == 0);
   CHECK(o->sent || !last || known.begun == 0 || known.http2);
-  CHECK(t->reply.length <= t->reply.limit);
+  CHECK(t->outcome.reply.length <= t->outcome.reply.limit);
   CHECK(known.garbled || is_own(t, number));
-  CHECK(t->attempts == 0 || o->idempotent == !post);
+  CHECK(t->outcome.attempts == 0 || o->idempotent == !post);
   check_outcome(call, known);
 }
 
@@ -334,11 +346,11 @@ static void open_client(unsigned max_connections) {
   snprintf(url, sizeof url, "http%s://127.0.0.1:%d",
            server.speech == PLAIN ? "" : "s", server.port);
   struct raia_endpoint_options options = {.base_url = url,
-                                        .secret_key = "secret-key",
-                                        .user_agent = "u",
-                                        .ca_file = trusted,
-                                        .connect_timeout = 5,
-                                        .max_connections = max_connections};
+                                          .secret_key = "secret-key",
+                                          .user_agent = "u",
+                                          .ca_file = trusted,
+                                          .connect_timeout = 5,
+                                          .max_connections = max_connections};
   memset(&loop, 0, sizeof loop);
   CHECK(raia_loop_open(&loop));
   CHECK(raia_endpoint_open(&endpoint, &options, &option) == NULL);
@@ -353,17 +365,17 @@ static void fill_in(struct call *call, int number, unsigned bits) {
   snprintf(paths[number], sizeof paths[number], PATH_MARK "%d", number);
   memset(call, 0, sizeof *call);
   struct raia_transfer *t = &call->t;
-  t->endpoint = endpoint;
-  t->method = methods[bits & 3];
-  t->path = paths[number];
-  t->timeout = TIMEOUT;
-  t->max_retries = (bits >> 2) & 1;
-  t->large = bits & 8;
+  t->asked.endpoint = endpoint;
+  t->asked.method = methods[bits & 3];
+  t->asked.path = paths[number];
+  t->asked.timeout = TIMEOUT;
+  t->asked.max_retries = (bits >> 2) & 1;
+  t->asked.large = bits & 8;
   if (!(bits & 16) && (bits & 3) != 1) {
-    t->body = bits & 32 ? large : small;
-    t->body_length = bits & 32 ? sizeof large : sizeof small - 1;
+    t->asked.body = bits & 32 ? large : small;
+    t->asked.body_length = bits & 32 ? sizeof large : sizeof small - 1;
   }
-  raia_buffer_init(&t->reply, bits & 64 ? 1000 : 1 << 20);
+  raia_buffer_init(&t->outcome.reply, bits & 64 ? 1000 : 1 << 20);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -385,14 +397,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   while (b.left > 0)
     act(&b);
   end_all(bits & 128);
-  CHECK(raia_list_empty(&loop.running) && loop.timers.first == NULL);
-  CHECK(raia_endpoint_gate(endpoint)->active == 0);
+  CHECK(!is_running() && loop.timers.first == NULL);
+  CHECK(raia_endpoint_limiter(endpoint)->active == 0);
   raia_loop_close(&loop);
   raia_endpoint_close(endpoint);
   server_read(&server);
   for (int i = 0; i < call_count; i++) {
     check(i);
-    raia_buffer_free(&calls[i].t.reply);
+    raia_buffer_free(&calls[i].t.outcome.reply);
   }
   server_renew(&server);
   return 0;

@@ -3,8 +3,8 @@
    size of a header to add, the server's bytes. */
 #include "fuzz.h"
 
-#include "../../src/net/loop.h"
 #include "../../src/net/handle.h"
+#include "../../src/net/transfer.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -88,7 +88,8 @@ static void check(const struct raia_transfer *t, struct server *s) {
   ssize_t n =
       s->connections == 0 ? 0 : recv(s->fd, got, sizeof got, MSG_DONTWAIT);
   size_t length = n > 0 ? (size_t)n : 0;
-  bool delivered = holds(got, length, t->body != NULL ? body : "\r\n\r\n");
+  bool delivered =
+      holds(got, length, t->asked.body != NULL ? body : "\r\n\r\n");
   CHECK(s->connections == 1);
   CHECK(o->sent || !delivered);
   CHECK(o->kind == RAIA_OK || o->kind == RAIA_HTTP ||
@@ -100,10 +101,10 @@ static void check(const struct raia_transfer *t, struct server *s) {
           holds(s->reply, s->length, "\n\n"));
     CHECK(delivered || o->kind == RAIA_HTTP);
   } else {
-    CHECK(o->status == 0 && t->detail[0] != '\0');
+    CHECK(o->status == 0 && t->outcome.detail[0] != '\0');
   }
-  CHECK(t->reply.length <= t->reply.limit);
-  CHECK(o->idempotent == (strcmp(t->method, "GET") == 0));
+  CHECK(t->outcome.reply.length <= t->outcome.reply.limit);
+  CHECK(o->idempotent == (strcmp(t->asked.method, "GET") == 0));
   CHECK(!delivered || o->idempotent || !raia_retryable(o) ||
         (o->kind == RAIA_HTTP && o->status == 429));
 }
@@ -146,28 +147,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   unsigned bits = take(&b), filler = take(&b);
   struct server s = {.fd = -1};
   struct raia_transfer t = {
-      .endpoint = endpoint, .loop = &loop, .path = "/x", .timeout = 5};
+      .asked = {.endpoint = endpoint, .path = "/x", .timeout = 5}};
+  t.exchange = (struct raia_exchange){
+      .asked = &t.asked, .outcome = &t.outcome, .loop = &loop};
   bool post = bits & 1;
-  t.method = post ? "POST" : "GET";
-  t.large = bits & 2;
+  t.asked.method = post ? "POST" : "GET";
+  t.asked.large = bits & 2;
   if (post && !(bits & 4)) {
-    t.body = body;
-    t.body_length = sizeof body - 1;
+    t.asked.body = body;
+    t.asked.body_length = sizeof body - 1;
   }
-  raia_buffer_init(&t.reply, bits & 8 ? 64 : 1 << 20);
+  raia_buffer_init(&t.outcome.reply, bits & 8 ? 64 : 1 << 20);
   char *reply = take_string(&b, 32768, &s.length);
   char *whole = with_header(reply, &s.length,
                             filler < 200 ? 0 : (size_t)1 << (filler % 18));
   s.reply = whole;
-  CHECK(raia_transfer_begin(&t));
-  CURL *easy = t.handle->easy;
+  CHECK(raia_exchange_begin(&t.exchange, RAIA_HTTP1, NULL));
+  CURL *easy = t.exchange.handle->easy;
+  raia_multi_remove(t.exchange.handle->multi, t.exchange.handle);
   curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, place);
   curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-  raia_transfer_end(&t, (int)perform(easy, &s));
+  raia_exchange_judge(&t.exchange, (int)perform(easy, &s));
   check(&t, &s);
   raia_transfer_release(&t);
-  raia_buffer_free(&t.reply);
+  raia_buffer_free(&t.outcome.reply);
   close(s.fd);
   free(whole);
   free(reply);

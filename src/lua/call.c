@@ -4,7 +4,7 @@
 #include "checkself.h"
 #include "conversation.h"
 #include "json.h"
-#include "net/path.h"
+#include "net/endpoint.h"
 #include "options.h"
 #include "request.h"
 #include "tasks.h"
@@ -43,12 +43,12 @@ static const char *keep(lua_State *L, int request, int slot, size_t *length) {
 /* Sets what argument `arg` of options says. */
 static bool read_options(lua_State *L, int arg, struct raia_request *r) {
   struct raia_transfer *t = &r->transfer;
-  struct call_options options = {t->timeout, t->max_retries, &t->headers,
-                                 true};
+  struct call_options options = {t->asked.timeout, t->asked.max_retries,
+                                 &t->asked.headers, true};
   raia_options_read(L, arg, r->operation->option != NULL ? rows : rows + 1,
                     &options);
-  t->timeout = options.timeout;
-  t->max_retries = (int)options.max_retries;
+  t->asked.timeout = options.timeout;
+  t->asked.max_retries = (int)options.max_retries;
   return options.wait;
 }
 
@@ -118,8 +118,8 @@ static bool set_body(lua_State *L, int request) {
   bool good = raia_schema_check(L, body, r->operation->schema);
   if (good) {
     raia_json_encode(L, body);
-    r->transfer.body =
-        keep(L, request, RAIA_REQUEST_BODY, &r->transfer.body_length);
+    r->transfer.asked.body =
+        keep(L, request, RAIA_REQUEST_BODY, &r->transfer.asked.body_length);
   } else {
     raia_request_refuse(L, request);
   }
@@ -191,7 +191,7 @@ static int call_operation(lua_State *L) {
     lua_setiuservalue(L, request, RAIA_REQUEST_TARGET);
   }
   lua_pushvalue(L, path);
-  r->transfer.path = keep(L, request, RAIA_REQUEST_PATH, NULL);
+  r->transfer.asked.path = keep(L, request, RAIA_REQUEST_PATH, NULL);
   bool sound = true;
   if (operation->takes == RAIA_TAKES_BODY) {
     push_body(L, operation, 2, options);
@@ -266,20 +266,20 @@ int raia_call_request(lua_State *L) {
   struct raia_request *r = raia_request_new(L, 1, &raia_request_operation);
   bool wait = read_options(L, 5, r), sound = true;
   lua_pushvalue(L, 2);
-  r->transfer.method = keep(L, request, RAIA_REQUEST_METHOD, NULL);
-  r->transfer.large = strcmp(r->transfer.method, "GET") == 0;
+  r->transfer.asked.method = keep(L, request, RAIA_REQUEST_METHOD, NULL);
+  r->transfer.asked.large = strcmp(r->transfer.asked.method, "GET") == 0;
   lua_pushvalue(L, 3);
-  r->transfer.path = keep(L, request, RAIA_REQUEST_PATH, NULL);
+  r->transfer.asked.path = keep(L, request, RAIA_REQUEST_PATH, NULL);
   if (lua_istable(L, 4) && raia_options_field(L, 4, "query") == LUA_TTABLE) {
     push_query(L, 4);
     if (lua_rawlen(L, -1) > RAIA_PATH_MAX)
       luaL_argerror(L, 4, "the query has more than 16,384 bytes");
-    r->transfer.query = keep(L, request, RAIA_REQUEST_QUERY, NULL);
-    if (*r->transfer.query == '\0')
-      r->transfer.query = NULL;
+    r->transfer.asked.query = keep(L, request, RAIA_REQUEST_QUERY, NULL);
+    if (*r->transfer.asked.query == '\0')
+      r->transfer.asked.query = NULL;
   }
   if (lua_istable(L, 4) && raia_options_field(L, 4, "body") == LUA_TTABLE) {
-    if (strcmp(r->transfer.method, "GET") == 0)
+    if (strcmp(r->transfer.asked.method, "GET") == 0)
       luaL_argerror(L, 4, "a GET has no body (a query goes into 'query')");
     sound = set_body(L, request);
   }

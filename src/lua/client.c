@@ -4,7 +4,7 @@
 #include "call.h"
 #include "conversation.h"
 #include "module.h"
-#include "net/log.h"
+#include "notify.h"
 #include "options.h"
 #include "request.h"
 #include "wait.h"
@@ -224,7 +224,7 @@ int raia_client_new(lua_State *L) {
 static void close_with(struct raia_client *client,
                        void (*end)(struct raia_request *request)) {
   if (client->endpoint != NULL) /* what is queued does not begin any more */
-    raia_endpoint_gate(client->endpoint)->connections = 0;
+    raia_endpoint_limiter(client->endpoint)->connections = 0;
   while (!raia_list_empty(&client->requests)) {
     struct raia_link *link = client->requests.next;
     struct raia_request *request =
@@ -239,7 +239,7 @@ static void close_with(struct raia_client *client,
 }
 
 static void stop(struct raia_request *request) {
-  raia_loop_stop(&request->transfer, RAIA_CLOSED);
+  raia_transfer_stop(&request->transfer, RAIA_CLOSED);
 }
 
 static void drop(struct raia_request *request) {

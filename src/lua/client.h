@@ -3,7 +3,6 @@
 #define RAIA_CLIENT_H
 
 #include "net/endpoint.h"
-#include "net/list.h"
 
 #include <lua.h>
 

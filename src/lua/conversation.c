@@ -6,7 +6,7 @@
 #include "client.h"
 #include "error.h"
 #include "json.h"
-#include "net/path.h"
+#include "net/endpoint.h"
 
 #include <lauxlib.h>
 

@@ -3,7 +3,7 @@
 
 #include "hide.h"
 #include "json.h"
-#include "net/log.h"
+#include "notify.h"
 
 #include <ctype.h>
 #include <lauxlib.h>
@@ -95,7 +95,7 @@ static void push_what(lua_State *L, const struct raia_request *request,
                       const struct raia_failure *f) {
   const struct raia_transfer *t = &request->transfer;
   const struct raia_outcome *o = &t->outcome;
-  push_clean(L, request, f->why != NULL ? f->why : t->detail);
+  push_clean(L, request, f->why != NULL ? f->why : t->outcome.detail);
   const char *why = lua_tostring(L, -1), *text;
   size_t length;
   switch (o->kind) {
@@ -124,23 +124,24 @@ static void push_what(lua_State *L, const struct raia_request *request,
     break;
   case RAIA_DECODE:
     lua_pushfstring(L, "the reply is not what the API gives: %s", why);
-    if (t->reply.length > 0)
-      add_said(L, ": ", t->reply.data, t->reply.length, 80);
+    if (t->outcome.reply.length > 0)
+      add_said(L, ": ", t->outcome.reply.data, t->outcome.reply.length, 80);
     break;
   case RAIA_TOO_LARGE:
-    if (!t->headers_done) /* libcurl may have meant memory by it */
-      lua_pushstring(L, t->refused == RAIA_OVER_LIMIT
+    if (!t->outcome.headers_done) /* libcurl may have meant memory by it */
+      lua_pushstring(L, t->outcome.over_limit
                             ? "the reply's headers are too large"
                             : "the reply's headers are too large, or memory "
                               "has run out");
     else
       lua_pushfstring(L, "the reply is too large (max_response_bytes = %I)",
-                      (LUAI_UACINT)t->reply.limit);
+                      (LUAI_UACINT)t->outcome.reply.limit);
     break;
   case RAIA_CLOSED:
-    lua_pushstring(L, t->forked ? "the process has forked, and the parent "
-                                  "goes on with the call"
-                                : "the client is closed");
+    lua_pushstring(L, t->outcome.forked
+                          ? "the process has forked, and the parent "
+                            "goes on with the call"
+                          : "the client is closed");
     break;
   default:
     lua_pushstring(L, raia_kind_name(o->kind));
@@ -152,7 +153,7 @@ static void push_what(lua_State *L, const struct raia_request *request,
 static const char *advice_on_status(const struct raia_transfer *t) {
   const struct raia_outcome *o = &t->outcome;
   bool refused = raia_reach(o) == RAIA_REFUSED;
-  if (refused && t->reach == RAIA_TAKEN)
+  if (refused && t->outcome.reach == RAIA_TAKEN)
     return "; it was refused, but an earlier attempt may have been carried "
            "out";
   if (o->status == 401 || o->status == 403)
@@ -175,7 +176,7 @@ static const char *advice(const struct raia_transfer *t) {
   const char *on_status = o->kind == RAIA_HTTP ? advice_on_status(t) : NULL;
   if (on_status != NULL)
     return on_status;
-  switch (t->reach) {
+  switch (t->outcome.reach) {
   case RAIA_UNSENT:
     return o->kind == RAIA_TLS
                ? "; nothing was sent; check the certificate and ca_file"
@@ -199,8 +200,8 @@ static void push_message(lua_State *L, const struct raia_request *request,
   lua_pushfstring(L, "%s:%s: ", raia_operation_owner(request->operation),
                   request->operation->name);
   push_what(L, request, f);
-  if (t->attempts > 1)
-    lua_pushfstring(L, " (%d attempts)", t->attempts);
+  if (t->outcome.attempts > 1)
+    lua_pushfstring(L, " (%d attempts)", t->outcome.attempts);
   else
     lua_pushliteral(L, "");
   lua_pushstring(L, advice(t));
@@ -249,12 +250,13 @@ int raia_error_push(lua_State *L, struct raia_request *request,
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "message");
   set_string(L, request, "kind", raia_kind_name(o->kind));
-  set_string(L, request, "method", t->method);
-  set_string(L, request, "path", t->path);
-  set_string(L, request, "sent", t->reach == RAIA_TAKEN ? "maybe" : "no");
-  set_string(L, request, "request_id", t->request_id);
+  set_string(L, request, "method", t->asked.method);
+  set_string(L, request, "path", t->asked.path);
+  set_string(L, request, "sent",
+             t->outcome.reach == RAIA_TAKEN ? "maybe" : "no");
+  set_string(L, request, "request_id", t->outcome.request_id);
   set_string(L, request, "field", failure->field);
-  lua_pushinteger(L, t->attempts);
+  lua_pushinteger(L, t->outcome.attempts);
   lua_setfield(L, -2, "attempts");
   lua_pushboolean(L, raia_retryable(o));
   lua_setfield(L, -2, "retryable");
@@ -266,8 +268,8 @@ int raia_error_push(lua_State *L, struct raia_request *request,
     lua_pushnumber(L, o->retry_after);
     lua_setfield(L, -2, "retry_after");
   }
-  if (t->reply.length > 0) {
-    lua_pushlstring(L, t->reply.data, t->reply.length);
+  if (t->outcome.reply.length > 0) {
+    lua_pushlstring(L, t->outcome.reply.data, t->outcome.reply.length);
     lua_setfield(L, -2, "body");
   }
   if (failure->body != 0)

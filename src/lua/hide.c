@@ -10,7 +10,7 @@
    masked before. */
 
 void raia_hide_transfer(struct raia_request *request) {
-  raia_buffer_shrink(&request->transfer.reply, RAIA_EXCERPT);
+  raia_buffer_shrink(&request->transfer.outcome.reply, RAIA_EXCERPT);
   if (request->client->endpoint != NULL)
     raia_transfer_hide(&request->transfer);
 }

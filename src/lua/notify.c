@@ -2,23 +2,64 @@
 #include "notify.h"
 
 #include "hide.h"
-#include "net/log.h"
 #include "wait.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* ---- RAIA_LOG, on stderr: never the key, never a text ---- */
+
+enum raia_log_level raia_log_level(const char **unknown) {
+  const char *value = getenv("RAIA_LOG");
+  *unknown = NULL;
+  if (value == NULL || *value == '\0')
+    return RAIA_LOG_NONE;
+  if (strcmp(value, "info") == 0)
+    return RAIA_LOG_INFO;
+  if (strcmp(value, "debug") == 0)
+    return RAIA_LOG_DEBUG;
+  *unknown = value;
+  return RAIA_LOG_NONE;
+}
+
+void raia_log_note(const char *line) {
+  const char *unknown;
+  if (raia_log_level(&unknown) != RAIA_LOG_NONE)
+    fprintf(stderr, "raia: %s\n", line);
+}
+
+/* Prints a line on the attempt that `t` has ended. NULL: the endpoint is
+   closed. */
+static void log_attempt(const struct raia_transfer *t,
+                        const struct raia_endpoint *endpoint) {
+  char path[201];
+  snprintf(path, sizeof path, "%.200s", t->asked.path);
+  if (endpoint != NULL)
+    raia_endpoint_mask_cut(endpoint, path, strlen(path));
+  fprintf(stderr,
+          "raia: %s %s: %s %ld, %.0f ms, attempt %d, %zu bytes out, %zu "
+          "in, connection %s\n",
+          t->asked.method, path, raia_kind_name(t->outcome.kind),
+          t->outcome.status, t->outcome.elapsed * 1000, t->outcome.attempts,
+          t->asked.body_length, t->outcome.reply.length,
+          t->outcome.reused ? "reused" : "new");
+}
+
+/* ---- on_event, and who waits ---- */
 
 /* Pushes the event of the attempt that the request's transfer has ended. */
 static void push_event(lua_State *L, const struct raia_request *r) {
   const struct raia_transfer *t = &r->transfer;
   lua_createtable(L, 0, 7);
-  lua_pushstring(L, t->method);
+  lua_pushstring(L, t->asked.method);
   lua_setfield(L, -2, "method");
-  raia_hide_push(L, r, t->path, strlen(t->path));
+  raia_hide_push(L, r, t->asked.path, strlen(t->asked.path));
   lua_setfield(L, -2, "path");
-  lua_pushinteger(L, t->attempts);
+  lua_pushinteger(L, t->outcome.attempts);
   lua_setfield(L, -2, "attempt");
-  lua_pushnumber(L, t->elapsed);
+  lua_pushnumber(L, t->outcome.elapsed);
   lua_setfield(L, -2, "elapsed");
   if (t->outcome.status != 0) {
     lua_pushinteger(L, (lua_Integer)t->outcome.status);
@@ -65,69 +106,71 @@ static void wake(lua_State *L, struct raia_request *r) {
   r->awaited = false;
 }
 
-static struct raia_transfer *transfer_of(struct raia_completion *completion) {
-  return RAIA_OF(struct raia_transfer, completion, completion);
-}
-
-/* Whether it is completion of a transfer that Lua need not hear. It is logged.
- */
-static bool is_quiet(struct raia_completion *completion) {
-  if (completion->source != RAIA_OF_TRANSFER)
-    return false;
-  struct raia_transfer *t = transfer_of(completion);
-  const struct raia_request *r = RAIA_OF(struct raia_request, transfer, t);
+/* Whether Lua need not hear of the transfer. It is logged. */
+static bool is_quiet(struct raia_request *r) {
+  struct raia_transfer *t = &r->transfer;
   if (t->attempt_ended && r->client->log)
-    raia_log_attempt(t, r->client->endpoint);
+    log_attempt(t, r->client->endpoint);
   if (!r->client->on_event)
     t->attempt_ended = false;
   return !r->awaited && !t->attempt_ended;
 }
 
-static void tell_transfer(lua_State *L, struct raia_transfer *t) {
-  struct raia_request *r = RAIA_OF(struct raia_request, transfer, t);
-  raia_wait_find(L, &t->completion); /* nil: it is being collected */
-  if (t->attempt_ended && !lua_isnil(L, -1))
-    call_on_event(L, r);
-  if (r->awaited && t->state == RAIA_DONE && !lua_isnil(L, -1))
-    wake(L, r);
+/* Calls `tell` with a completion; what it raises is raised. Where memory has
+   run out, the completion is still to be told. */
+static void tell_protected(lua_State *L, lua_CFunction tell,
+                           struct raia_completion *completion) {
+  lua_pushcfunction(L, tell);
+  lua_pushlightuserdata(L, completion);
+  int status = lua_pcall(L, 1, 0, 0);
+  if (status == LUA_ERRMEM) {
+    struct raia_link *completions = &raia_wait_loop(L)->completions;
+    raia_list_remove(&completion->link);
+    raia_list_insert(completions, &completion->link);
+  }
+  if (status != LUA_OK)
+    lua_error(L);
 }
 
-static void tell_alarm(lua_State *L,
-                       const struct raia_completion *completion) {
-  raia_wait_find(L, completion);
+static struct raia_request *request_of(struct raia_completion *completion) {
+  struct raia_transfer *t =
+      RAIA_OF(struct raia_transfer, completion, completion);
+  return RAIA_OF(struct raia_request, transfer, t);
+}
+
+static int tell_request(lua_State *L) {
+  struct raia_request *r = request_of(lua_touserdata(L, 1));
+  raia_wait_find(L, &r->transfer.completion); /* nil: it is being collected */
+  if (r->transfer.attempt_ended && !lua_isnil(L, -1))
+    call_on_event(L, r);
+  if (r->awaited && r->transfer.state == RAIA_DONE && !lua_isnil(L, -1))
+    wake(L, r);
+  return 0;
+}
+
+void raia_notify_of_request(struct raia_completion *completion, void *L) {
+  if (!is_quiet(request_of(completion)))
+    tell_protected(L, tell_request, completion);
+}
+
+static int tell_alarm(lua_State *L) {
+  raia_wait_find(L, lua_touserdata(L, 1));
   if (!lua_isnil(L, -1)) {
     lua_getiuservalue(L, -1, 1);
     lua_call(L, 0, 0);
   }
+  return 0;
 }
 
-/* Tells the completion that is argument 1. */
-static int tell(lua_State *L) {
-  struct raia_completion *completion = lua_touserdata(L, 1);
-  if (completion->source == RAIA_OF_TRANSFER)
-    tell_transfer(L, transfer_of(completion));
-  else
-    tell_alarm(L, completion);
-  return 0;
+void raia_notify_of_alarm(struct raia_completion *completion, void *L) {
+  tell_protected(L, tell_alarm, completion);
 }
 
 int raia_notify(lua_State *L, struct raia_loop *loop) {
   int told = 0;
   struct raia_completion *completion;
   luaL_checkstack(L, 2, NULL);
-  while ((completion = raia_loop_completion(loop)) != NULL) {
-    told++;
-    if (is_quiet(completion))
-      continue;
-    lua_pushcfunction(L, tell);
-    lua_pushlightuserdata(L, completion);
-    int status = lua_pcall(L, 1, 0, 0);
-    if (status == LUA_ERRMEM) { /* it is still to be told */
-      raia_list_remove(&completion->link);
-      raia_list_insert(&loop->completions, &completion->link);
-    }
-    if (status != LUA_OK)
-      lua_error(L);
-  }
+  for (; (completion = raia_loop_completion(loop)) != NULL; told++)
+    completion->tell(completion, L);
   return told;
 }

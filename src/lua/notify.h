@@ -6,6 +6,19 @@
 
 #include <lua.h>
 
+enum raia_log_level { RAIA_LOG_NONE, RAIA_LOG_INFO, RAIA_LOG_DEBUG };
+
+/* The level that RAIA_LOG names; *unknown is set to its value when it names
+   none, else to NULL. */
+enum raia_log_level raia_log_level(const char **unknown);
+
+/* A line of its own, if RAIA_LOG asks for any. */
+void raia_log_note(const char *line);
+
+/* What the completions of requests and alarms call, with a lua_State. */
+void raia_notify_of_request(struct raia_completion *completion, void *L);
+void raia_notify_of_alarm(struct raia_completion *completion, void *L);
+
 /* Logs, calls on_event, wakes who waits for requests and alarms: all that is
    new in the loop. Returns how much that was. An error of a client's on_event
    ends its own request; one of a function that wakes is raised, and what is

@@ -1,7 +1,7 @@
 /* Tables of options read by descriptors: a row an option. */
 #include "options.h"
 
-#include "net/headers.h"
+#include "net/endpoint.h"
 
 #include <lauxlib.h>
 #include <math.h>

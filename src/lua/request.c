@@ -26,15 +26,15 @@ struct raia_request *raia_request_new(lua_State *L, int client,
   luaL_setmetatable(L, RAIA_REQUEST);
   r->operation = operation;
   r->client = c;
-  r->transfer.endpoint = c->endpoint;
-  r->transfer.method = operation->method;
-  r->transfer.path = "";
-  r->transfer.large = operation->large;
-  r->transfer.timeout = c->timeout > 0           ? c->timeout
-                        : operation->timeout > 0 ? operation->timeout
-                                                 : default_timeout;
-  r->transfer.max_retries = (int)c->max_retries;
-  raia_buffer_init(&r->transfer.reply, (size_t)c->max_response_bytes);
+  r->transfer.asked.endpoint = c->endpoint;
+  r->transfer.asked.method = operation->method;
+  r->transfer.asked.path = "";
+  r->transfer.asked.large = operation->large;
+  r->transfer.asked.timeout = c->timeout > 0           ? c->timeout
+                              : operation->timeout > 0 ? operation->timeout
+                                                       : default_timeout;
+  r->transfer.asked.max_retries = (int)c->max_retries;
+  raia_buffer_init(&r->transfer.outcome.reply, (size_t)c->max_response_bytes);
   lua_pushvalue(L, client);
   lua_setiuservalue(L, -2, RAIA_REQUEST_CLIENT);
   return r;
@@ -51,7 +51,8 @@ void raia_request_start(lua_State *L, int index) {
   if (r->client->on_event)
     raia_wait_remember(L, index, &r->transfer.completion);
   raia_list_insert(&r->client->requests, &r->of_client);
-  raia_loop_start(raia_wait_loop(L), &r->transfer);
+  r->transfer.completion.tell = raia_notify_of_request;
+  raia_transfer_start(raia_wait_loop(L), &r->transfer);
 }
 
 /* Keeps the n values at the top as the results of the request at `index`, and
@@ -79,8 +80,8 @@ void raia_request_refuse(lua_State *L, int index) {
 void raia_request_drop(struct raia_request *r, enum raia_kind kind) {
   struct raia_transfer *t = &r->transfer;
   bool under_way = t->state != RAIA_READY && t->state != RAIA_DONE;
-  raia_loop_stop(t, kind);
-  if (under_way && !t->forked) /* the parent's are not dropped */
+  raia_transfer_stop(t, kind);
+  if (under_way && !t->outcome.forked) /* the parent's are not dropped */
     r->dropped = true;
 }
 
@@ -104,7 +105,7 @@ int raia_request_results(lua_State *L, int index) {
     return n;
   }
   int n = raia_result_push(L, index);
-  raia_buffer_free(&r->transfer.reply);
+  raia_buffer_free(&r->transfer.outcome.reply);
   if (r->held)
     keep_results(L, index, n);
   return n;
@@ -119,7 +120,7 @@ static void block(lua_State *L, struct raia_transfer *t, double seconds) {
   while (t->state != RAIA_DONE) {
     bool unbroken = raia_wait_step(L, &wait);
     if (!unbroken) {
-      raia_loop_stop(t, RAIA_CANCELLED);
+      raia_transfer_stop(t, RAIA_CANCELLED);
       lua_error(L);
     }
     raia_notify(L, wait.loop);
@@ -181,14 +182,14 @@ static int request_result(lua_State *L) {
 static int request_cancel(lua_State *L) {
   struct raia_transfer *t = raia_checkself(L, 1, RAIA_REQUEST);
   lua_pushboolean(L, t->state != RAIA_DONE);
-  raia_loop_stop(t, RAIA_CANCELLED);
+  raia_transfer_stop(t, RAIA_CANCELLED);
   return 1;
 }
 
 static int request_tostring(lua_State *L) {
   struct raia_request *r = raia_checkself(L, 1, RAIA_REQUEST);
-  const char *path = r->transfer.path;
-  lua_pushfstring(L, RAIA_REQUEST " %s %s (%s)", r->transfer.method,
+  const char *path = r->transfer.asked.path;
+  lua_pushfstring(L, RAIA_REQUEST " %s %s (%s)", r->transfer.asked.method,
                   raia_hide_push(L, r, path, strlen(path)),
                   r->transfer.state == RAIA_DONE ? "done" : "under way");
   return 1;
@@ -202,8 +203,8 @@ static void warn_of_dropped(lua_State *L, const struct raia_request *r) {
   const struct raia_transfer *t = &r->transfer;
   char line[400];
   snprintf(line, sizeof line, "%s:%s (%s %.200s) was dropped unfinished: %s",
-           raia_operation_owner(r->operation), r->operation->name, t->method,
-           t->path, reach[t->reach]);
+           raia_operation_owner(r->operation), r->operation->name,
+           t->asked.method, t->asked.path, reach[t->outcome.reach]);
   if (r->client->endpoint != NULL)
     raia_endpoint_mask_cut(r->client->endpoint, line, strlen(line));
   raia_error_warn(L, line);
@@ -212,10 +213,10 @@ static void warn_of_dropped(lua_State *L, const struct raia_request *r) {
 static int request_gc(lua_State *L) {
   struct raia_request *r = raia_checkself(L, 1, RAIA_REQUEST);
   raia_request_drop(r, RAIA_CANCELLED);
-  raia_loop_forget(&r->transfer);
+  raia_transfer_detach(&r->transfer);
   raia_list_remove(&r->of_client);
   raia_transfer_release(&r->transfer);
-  raia_buffer_free(&r->transfer.reply);
+  raia_buffer_free(&r->transfer.outcome.reply);
   if (r->dropped)
     warn_of_dropped(L, r);
   r->dropped = false;

@@ -7,7 +7,7 @@
 #include "hide.h"
 #include "json.h"
 #include "message.h"
-#include "net/path.h"
+#include "net/endpoint.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -125,18 +125,19 @@ static int push_reply(lua_State *L, int index) {
   enum raia_result reply = request->operation->result;
   bool may_be_empty =
       reply == RAIA_RESULT_NOTHING || reply == RAIA_RESULT_TABLE;
-  if (t->reply.length == 0 && may_be_empty) {
+  if (t->outcome.reply.length == 0 && may_be_empty) {
     lua_pushboolean(L, 1);
     return 1;
   }
-  if (t->reply.length == 0)
+  if (t->outcome.reply.length == 0)
     return fail(L, request, "it is empty");
-  if (!t->json) {
-    lua_pushfstring(L, "its content type is '%s'", t->content_type);
+  if (!t->outcome.json) {
+    lua_pushfstring(L, "its content type is '%s'", t->outcome.content_type);
     return fail(L, request, lua_tostring(L, -1));
   }
-  lua_pushlstring(L, t->reply.data, t->reply.length);
-  raia_buffer_shrink(&t->reply, RAIA_EXCERPT); /* a large text twice is much */
+  lua_pushlstring(L, t->outcome.reply.data, t->outcome.reply.length);
+  raia_buffer_shrink(&t->outcome.reply,
+                     RAIA_EXCERPT); /* a large text twice is much */
   if (!raia_json_decode(L))
     return fail(L, request, lua_tostring(L, -1));
   if (reply == RAIA_RESULT_TABLE)
@@ -153,8 +154,8 @@ static int make_reply(lua_State *L) { return push_reply(L, 1); }
 static int push_http_error(lua_State *L, struct raia_request *request) {
   const struct raia_transfer *t = &request->transfer;
   struct raia_failure failure = {0};
-  if (t->reply.length > 0 && t->json) {
-    lua_pushlstring(L, t->reply.data, t->reply.length);
+  if (t->outcome.reply.length > 0 && t->outcome.json) {
+    lua_pushlstring(L, t->outcome.reply.data, t->outcome.reply.length);
     if (raia_json_decode(L) && lua_type(L, -1) == LUA_TTABLE)
       failure.body = lua_gettop(L);
   }
@@ -166,11 +167,11 @@ int raia_result_push(lua_State *L, int index) {
   struct raia_failure failure = {0};
   switch (request->transfer.outcome.kind) {
   case RAIA_OK:
-    if (request->transfer.reply.length <= RAIA_MUCH)
+    if (request->transfer.outcome.reply.length <= RAIA_MUCH)
       return push_reply(L, index);
     lua_pushcfunction(L, make_reply);
     lua_pushvalue(L, index);
-    return raia_gc_pause(L, request->transfer.reply.length);
+    return raia_gc_pause(L, request->transfer.outcome.reply.length);
   case RAIA_HTTP:
     return push_http_error(L, request);
   case RAIA_NO_MEMORY:

@@ -61,7 +61,7 @@ static int scheduler_step(lua_State *L) {
    whatever it says (nil: never). */
 static int scheduler_state(lua_State *L) {
   struct raia_loop *loop = raia_wait_loop(L);
-  double patience = raia_loop_patience(loop);
+  double patience = raia_loop_next_timeout(loop);
   int fd = raia_loop_fd(loop);
   lua_pushinteger(L, (lua_Integer)loop->in_flight);
   if (fd >= 0)
@@ -110,12 +110,13 @@ static int scheduler_alarm(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, 1);
   raia_wait_remember(L, -1, &alarm->completion);
+  alarm->completion.tell = raia_notify_of_alarm;
   raia_loop_alarm(raia_wait_loop(L), alarm, fmax(seconds, 0));
   return 1;
 }
 
 static int alarm_off(lua_State *L) {
-  raia_loop_calm(luaL_checkudata(L, 1, RAIA_ALARM));
+  raia_alarm_stop(luaL_checkudata(L, 1, RAIA_ALARM));
   return 0;
 }
 

@@ -1,10 +1,10 @@
-/* Where a client's requests go: base URL, key, headers, and handles to use
-   again. */
+/* Where a client's requests go: base URL, key, headers, proxy. */
 #ifndef RAIA_ENDPOINT_H
 #define RAIA_ENDPOINT_H
 
 #include "headers.h"
 #include "limiter.h"
+#include "path.h"
 
 /* What one is made of. The strings are the caller's and are copied. */
 struct raia_endpoint_options {
@@ -53,6 +53,6 @@ void raia_endpoint_mask_words(const struct raia_endpoint *endpoint,
                               char *bytes, size_t length);
 
 /* What its attempts pass through. */
-struct raia_limiter *raia_endpoint_gate(struct raia_endpoint *endpoint);
+struct raia_limiter *raia_endpoint_limiter(struct raia_endpoint *endpoint);
 
 #endif

@@ -1,13 +1,13 @@
-/* What endpoint lends to transfer: handles of libcurl, ready for a request. */
+/* An easy handle of libcurl's, and all that raia keeps with it. */
 #ifndef RAIA_HANDLE_H
 #define RAIA_HANDLE_H
 
-#include "endpoint.h"
-#include "headers.h"
+#include "exchange.h"
 #include "libcurl.h"
+#include "list.h"
 #include "trace.h"
 
-struct raia_transfer;
+struct raia_multi;
 
 enum { RAIA_SOCKETS_KEPT = 4 };
 
@@ -15,36 +15,42 @@ struct raia_handle {
   CURL *easy;
   CURLU *url;
   char *aim; /* the path that url has, when it has no query; or NULL */
-  struct raia_transfer *transfer; /* that has it, or had it last */
-  char detail[CURL_ERROR_SIZE];   /* libcurl's words for what went wrong */
-  bool set_up;                    /* by the transfer that had it first */
+  char detail[CURL_ERROR_SIZE]; /* libcurl's words for what went wrong */
   bool spoiled; /* an attempt on it has failed: not to be used again */
-  struct raia_delivery delivery;                /* of the attempt under way */
-  int sockets[RAIA_SOCKETS_KEPT], sockets_made; /* the latest for it */
   struct raia_trace trace;
-  struct raia_handle *next;
+  struct raia_handle *next; /* while it is idle */
+  /* For the attempt under way. */
+  struct raia_exchange *exchange;
+  void (*ended)(struct raia_exchange *x, int code);
+  struct raia_delivery delivery;
+  int sockets[RAIA_SOCKETS_KEPT], sockets_made; /* the latest for it */
+  struct raia_multi *multi;                     /* that it is in, or NULL */
+  struct raia_link link;                        /* in there */
 };
 
-/* A handle with all that a client's requests share set on it, or NULL when
-   out of memory. */
-struct raia_handle *raia_endpoint_take(struct raia_endpoint *endpoint);
+/* What libcurl calls with a handle: exchange.c has them. */
+size_t raia_on_write(char *bytes, size_t size, size_t n, void *handle);
+size_t raia_on_header(char *line, size_t size, size_t n, void *handle);
+int raia_on_socket(void *handle, curl_socket_t fd, curlsocktype purpose);
+int raia_on_close(void *loop, curl_socket_t fd);
+int raia_on_ready(void *handle, char *ip, char *own_ip, int port,
+                  int own_port);
 
-/* Gives one back, to be taken again; or frees it, whose attempt failed. */
-void raia_endpoint_give(struct raia_endpoint *endpoint,
-                        struct raia_handle *handle);
-void raia_endpoint_discard(struct raia_handle *handle);
+/* A handle with all options set that the attempts of a client share, or NULL
+   when out of memory. */
+struct raia_handle *raia_handle_take(struct raia_endpoint *endpoint,
+                                     struct raia_loop *loop);
 
-/* Aims the handle at `path` and `query` (or NULL) under the base URL. */
-bool raia_endpoint_aim(const struct raia_endpoint *endpoint,
-                       struct raia_handle *handle, const char *path,
-                       const char *query);
+/* Sets what is this attempt's. False when out of memory. */
+bool raia_handle_prepare(struct raia_handle *handle, struct raia_asked *asked,
+                         bool fresh);
 
-/* The header list of a request with a body of so many bytes, or -1 for none;
-   `large` where the reply may be, and is asked for compressed. It is the
-   endpoint's or, where there is one, part of `own`; NULL when out of memory.
- */
-struct curl_slist *raia_endpoint_headers(struct raia_endpoint *endpoint,
-                                         struct raia_headers *own, long body,
-                                         bool large);
+/* Gives one back, to be taken again, or frees it where it is spoiled. */
+void raia_handle_put_back(struct raia_endpoint *endpoint,
+                          struct raia_handle *handle);
+
+/* Frees one, and those that are idle. */
+void raia_handle_free(struct raia_handle *handle);
+void raia_handle_free_idle(struct raia_endpoint *endpoint);
 
 #endif

@@ -10,4 +10,8 @@
 #error "raia needs libcurl 7.87 or later, and these headers are older"
 #endif
 
+/* Sets an option of `easy`, unless `code` says that one before has failed. */
+#define SET(option, value)                                                    \
+  (code = code ? code : curl_easy_setopt(easy, option, value))
+
 #endif

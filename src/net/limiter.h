@@ -5,17 +5,25 @@
 #include "list.h"
 #include "protocol.h"
 
-/* Transfers that may share a connection which multiplexes (HTTP/2). */
+#include <stdbool.h>
+
+/* Calls that may share a connection which multiplexes (HTTP/2). */
 enum { RAIA_STREAMS = 100 };
 
+/* Something to be done once libcurl has returned. */
+struct raia_deferred {
+  struct raia_link link;
+  void (*run)(struct raia_deferred *deferred);
+};
+
 struct raia_limiter {
-  struct raia_link queue;   /* transfers, by their link, the oldest first */
+  struct raia_link queue;   /* calls that wait for others, the oldest first */
   long connections, active; /* the most there may be; attempts under way */
   bool https;
-  bool cold;                   /* no connection says what the server speaks */
-  enum raia_protocol protocol; /* that it was last seen to speak */
-  struct raia_link widened;    /* in the loop's list of gates with more room */
-  double not_before;           /* when the service wants to be asked again */
+  bool cold;                    /* no connection says what the server speaks */
+  enum raia_protocol protocol;  /* that it was last seen to speak */
+  double not_before;            /* when the service wants to be asked again */
+  struct raia_deferred recheck; /* begins what is queued */
 };
 
 /* Whether one more attempt may begin. While the client is cold, one makes a
@@ -28,6 +36,16 @@ static inline bool raia_limiter_open(const struct raia_limiter *limiter) {
   return limiter->active /
              (limiter->protocol == RAIA_HTTP2 ? RAIA_STREAMS : 1) <
          limiter->connections;
+}
+
+/* Takes in what a server speaks, or that it can't be told. Returns whether
+   what is queued has to be rechecked. */
+static inline bool raia_limiter_learned(struct raia_limiter *limiter,
+                                        enum raia_protocol protocol) {
+  bool was_open = raia_limiter_open(limiter);
+  limiter->protocol = protocol == RAIA_HTTP2 ? RAIA_HTTP2 : RAIA_HTTP1;
+  limiter->cold = false;
+  return !was_open && !raia_list_empty(&limiter->queue);
 }
 
 #endif

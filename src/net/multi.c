@@ -43,19 +43,21 @@ bool raia_multi_open(struct raia_multi *multi, struct raia_events *events,
                      int tag) {
   multi->events = events;
   multi->tag = tag;
+  if (multi->handles.next == NULL)
+    raia_list_init(&multi->handles);
   multi->curl = curl_multi_init();
   if (multi->curl == NULL)
     return false;
   CURLMcode code = CURLM_OK;
-#define SET(option, value)                                                    \
+#define SET_MULTI(option, value)                                              \
   (code = code ? code : curl_multi_setopt(multi->curl, option, value))
-  SET(CURLMOPT_SOCKETFUNCTION, on_socket);
-  SET(CURLMOPT_SOCKETDATA, multi);
-  SET(CURLMOPT_TIMERFUNCTION, on_timer);
-  SET(CURLMOPT_TIMERDATA, multi);
+  SET_MULTI(CURLMOPT_SOCKETFUNCTION, on_socket);
+  SET_MULTI(CURLMOPT_SOCKETDATA, multi);
+  SET_MULTI(CURLMOPT_TIMERFUNCTION, on_timer);
+  SET_MULTI(CURLMOPT_TIMERDATA, multi);
   if (curl_version_info(CURLVERSION_NOW)->version_num >= QUICK_EXIT_SINCE)
-    SET(QUICK_EXIT, 1L);
-#undef SET
+    SET_MULTI(QUICK_EXIT, 1L);
+#undef SET_MULTI
   return code == CURLM_OK;
 }
 
@@ -68,10 +70,10 @@ void raia_multi_multiplex(struct raia_multi *multi) {
 
 void raia_multi_close(struct raia_multi *multi) {
   curl_multi_cleanup(multi->curl);
-  raia_multi_leave(multi);
+  raia_multi_abandon(multi);
 }
 
-void raia_multi_leave(struct raia_multi *multi) {
+void raia_multi_abandon(struct raia_multi *multi) {
   multi->curl = NULL;
   multi->due = 0;
 }
@@ -80,6 +82,8 @@ bool raia_multi_add(struct raia_multi *multi, struct raia_handle *handle) {
   if (curl_multi_add_handle(multi->curl, handle->easy) != CURLM_OK)
     return false;
   multi->active++;
+  handle->multi = multi;
+  raia_list_insert(multi->handles.previous, &handle->link);
   return true;
 }
 
@@ -87,6 +91,8 @@ void raia_multi_remove(struct raia_multi *multi, struct raia_handle *handle) {
   if (multi->curl != NULL)
     curl_multi_remove_handle(multi->curl, handle->easy);
   multi->active--;
+  handle->multi = NULL;
+  raia_list_remove(&handle->link);
 }
 
 bool raia_multi_act(struct raia_multi *multi, int fd, int what) {

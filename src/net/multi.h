@@ -2,15 +2,18 @@
 #ifndef RAIA_MULTI_H
 #define RAIA_MULTI_H
 
+#include "list.h"
+
 #include <stdbool.h>
 
 struct raia_events;
 struct raia_handle;
 
 struct raia_multi {
-  void *curl;       /* NULL: closed, or not opened yet */
-  double due;       /* when libcurl wants to be called, 0: never */
-  long active;      /* handles in it */
+  void *curl;               /* NULL: closed, or not opened yet */
+  double due;               /* when libcurl wants to be called, 0: never */
+  struct raia_link handles; /* those in it, by their link */
+  long active;              /* how many those are */
   double idle_from; /* the loop's: since when there is none, if it knows */
   struct raia_events *events;
   int tag; /* of its sockets among the events */
@@ -26,11 +29,11 @@ void raia_multi_multiplex(struct raia_multi *multi);
 /* Ends its connections. No handle may be in it. */
 void raia_multi_close(struct raia_multi *multi);
 
-/* Leaves it, in the child of a fork, to the parent. */
-void raia_multi_leave(struct raia_multi *multi);
+/* Leaves it, in the child of a fork, to the parent. Handles stay in it. */
+void raia_multi_abandon(struct raia_multi *multi);
 
 /* Puts a handle in, or says that there is no memory; and takes it out, where
-   it has not been left with the multi. */
+   it has not been abandoned with it. */
 bool raia_multi_add(struct raia_multi *multi, struct raia_handle *handle);
 void raia_multi_remove(struct raia_multi *multi, struct raia_handle *handle);
 
@@ -42,6 +45,7 @@ bool raia_multi_advance(struct raia_multi *multi);
 
 /* A handle whose transfer has ended, and with what code of libcurl's; or
    NULL. */
+enum { RAIA_MULTI_FAILED = -1 }; /* in place of a code, by the loop */
 struct raia_handle *raia_multi_ended(struct raia_multi *multi, int *code);
 
 #endif

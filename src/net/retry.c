@@ -7,46 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-const char *raia_kind_name(enum raia_kind kind) {
-  static const char *const names[] = {
-      "ok",     "invalid",   "connection", "timeout", "tls",          "http",
-      "decode", "too_large", "cancelled",  "closed",  "out of memory"};
-  return names[kind];
-}
-
-enum raia_reach raia_reach(const struct raia_outcome *o) {
-  static const long refusals[] = {400, 401, 403, 404, 405, 413, 415, 422, 429};
-  if (!o->sent)
-    return RAIA_UNSENT;
-  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-    if (o->kind == RAIA_HTTP && o->status == refusals[i])
-      return RAIA_REFUSED;
-  return RAIA_TAKEN;
-}
-
-bool raia_retryable(const struct raia_outcome *o) {
-  switch (o->kind) {
-  case RAIA_CONNECTION:
-  case RAIA_TIMEOUT:
-    return o->idempotent || !o->sent;
-  case RAIA_HTTP:
-    switch (o->status) {
-    case 429: /* refused before it was looked at, whatever it was */
-      return true;
-    case 408:
-    case 500:
-    case 502:
-    case 503:
-    case 504:
-      return o->idempotent;
-    default:
-      return false;
-    }
-  default:
-    return false;
-  }
-}
-
 double raia_retry_wait(const struct raia_outcome *o, int attempts,
                        int max_retries, double random) {
   if (attempts > max_retries || !raia_retryable(o))

@@ -1,4 +1,4 @@
-/* What has a time, and what there is to tell. */
+/* Timers: what is to be done at a time. */
 #include "timer.h"
 
 #include <stddef.h>
@@ -51,8 +51,8 @@ static struct raia_timer *join_all(struct raia_timer *sibling) {
 }
 
 void raia_timer_set(struct raia_timers *timers, struct raia_timer *timer,
-                    double due, enum raia_source source) {
-  *timer = (struct raia_timer){.due = due, .source = source, .in = timers};
+                    double due, void (*fire)(struct raia_timer *timer)) {
+  *timer = (struct raia_timer){.due = due, .fire = fire, .in = timers};
   timers->first = join(timers->first, timer);
 }
 

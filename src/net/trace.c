@@ -1,9 +1,11 @@
-/* What is heard from libcurl at work, and nothing else tells. */
+/* Facts that libcurl reports only in its debug output. */
 #include "trace.h"
 
-#include "log.h"
+#include "endpoint.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* libcurl from 7.83.0 on, up to 8.1.0, takes a reply whose first header is
    folded (begins with a blank) for more of the last header that the handle
@@ -30,6 +32,39 @@ static void unfold(struct raia_trace *trace, char *data, size_t size) {
   }
 }
 
+/* Cuts a line behind one of these, if it has one. Returns whether it has. */
+static bool cut_credentials(const char *line, size_t *length) {
+  static const char *const signs[] = {"agent-secret-key", "authorization",
+                                      "with user "};
+  for (size_t at = 0; at < *length; at++)
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+      if (*length - at >= strlen(signs[i]) &&
+          strncasecmp(line + at, signs[i], strlen(signs[i])) == 0) {
+        *length = at + strlen(signs[i]);
+        return true;
+      }
+  return false;
+}
+
+/* Prints one note or header line, cut at 1 KiB. What follows the name of a
+   header that holds credentials is masked, and so is what the endpoint hides.
+   */
+static void show_line(char mark, const char *line, size_t length,
+                      const struct raia_endpoint *endpoint) {
+  char out[1024];
+  while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
+    length--;
+  length = length < sizeof out ? length : sizeof out;
+  memcpy(out, line, length);
+  raia_endpoint_mask_words(endpoint, out, length);
+  bool cut = cut_credentials(out, &length);
+  for (size_t i = 0; i < length; i++)
+    if ((unsigned char)out[i] < ' ' || out[i] == 127)
+      out[i] = '?';
+  fprintf(stderr, "raia: %c %.*s%s\n", mark, (int)length, out,
+          cut ? ": ***" : "");
+}
+
 /* libcurl shows a request's headers in pieces that may end in the middle of a
    line. Then the rest of that line is not shown: it could be of the key. */
 static void show(struct raia_trace *trace, curl_infotype type,
@@ -41,7 +76,7 @@ static void show(struct raia_trace *trace, curl_infotype type,
     bool whole =
         type != CURLINFO_HEADER_OUT || (!trace->cut_line && end != NULL);
     if (whole)
-      raia_log_line(marks[type], data, line, trace->config->endpoint);
+      show_line(marks[type], data, line, trace->config->endpoint);
     if (type == CURLINFO_HEADER_OUT)
       trace->cut_line = end == NULL;
     data += line;

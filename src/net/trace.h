@@ -1,4 +1,4 @@
-/* What is heard from libcurl at work, and nothing else tells. */
+/* Facts that libcurl reports only in its debug output. */
 #ifndef RAIA_TRACE_H
 #define RAIA_TRACE_H
 
@@ -6,14 +6,14 @@
 
 struct raia_endpoint;
 
-/* What the ears of a client share. */
+/* What the handles of a client share. */
 struct raia_trace_config {
   const struct raia_endpoint *endpoint; /* knows what is not shown */
   bool verbose;  /* libcurl's own account is shown on stderr */
   bool fold_bug; /* libcurl takes a folded header for another's */
 };
 
-/* One at each handle of libcurl. */
+/* Of one handle. */
 struct raia_trace {
   struct raia_trace_config *config;
   struct raia_delivery *delivery; /* is told libcurl's notes */
@@ -23,12 +23,12 @@ struct raia_trace {
   bool cut_line; /* what libcurl showed last did not end its line */
 };
 
-/* Makes one with no ears, of `endpoint`. */
+/* Initialises the state shared by a client's handles. */
 void raia_trace_config_init(struct raia_trace_config *config,
                             const struct raia_endpoint *endpoint,
                             bool verbose);
 
-/* Puts an trace of only zeros to a handle. */
+/* Sets a zeroed trace on a handle. */
 CURLcode raia_trace_put(struct raia_trace *trace,
                         struct raia_trace_config *config,
                         struct raia_delivery *delivery, CURL *easy);

@@ -1,12 +1,10 @@
-/* One call over HTTP: its attempts, and what came of them. */
+/* One call over HTTP: its attempts, when they are made, and what came of them.
+ */
 #ifndef RAIA_TRANSFER_H
 #define RAIA_TRANSFER_H
 
-#include "buffer.h"
-#include "endpoint.h"
-#include "headers.h"
-#include "retry.h"
-#include "timer.h"
+#include "exchange.h"
+#include "loop.h"
 
 enum raia_transfer_state {
   RAIA_READY,   /* filled in, not started */
@@ -16,74 +14,44 @@ enum raia_transfer_state {
   RAIA_DONE
 };
 
+/* Who owns what. A transfer is its caller's memory and stays where it is from
+   the start until it is done or detached. `asked` points to the caller's
+   strings, and owns the call's headers until it is done; `outcome` owns the
+   reply. The exchange borrows an easy handle of the endpoint's while the state
+   is RUNNING. The loop and the endpoint are the caller's and outlive it. */
 struct raia_transfer {
-  /* What is asked. Set before the start; the strings are the caller's and
-     must outlive the transfer. */
-  struct raia_endpoint *endpoint;
-  const char *method, *path; /* the path percent-encoded */
-  const char *query;         /* percent-encoded, or NULL */
-  const char *body;          /* or NULL */
-  size_t body_length;
-  struct raia_headers headers; /* this call's own */
-  double timeout;              /* seconds, of one attempt */
-  int max_retries;
-  bool large; /* the reply may be large: ask for it compressed */
+  struct raia_asked asked;     /* set before the start */
+  struct raia_outcome outcome; /* of the last attempt, or, when done, of all */
+  struct raia_exchange exchange; /* the attempt under way */
 
-  /* How the last attempt, or when done the whole, came out. */
+  /* Links, from the start until it is done. */
   enum raia_transfer_state state;
-  struct raia_outcome outcome;
-  enum raia_reach reach; /* the farthest that any attempt has come */
-  int attempts;
-  double started;   /* the last attempt, on the clock of raia_now */
-  double elapsed;   /* seconds it took */
-  bool reused;      /* the last attempt's connection had been used before */
-  char detail[160]; /* libcurl's words for what went wrong, or "" */
-  char content_type[64], request_id[64]; /* cut */
-  bool json; /* the content type is of JSON, or there is none */
-  struct raia_buffer reply;
-
-  /* The attempt under way. */
-  struct raia_handle *handle;
-  size_t header_bytes, trailer_bytes;
-  bool fresh;               /* it is to have a new connection */
-  bool probes;              /* it is to find out what the server speaks */
-  bool framed;              /* the reply says how long it is */
-  bool headers_done;        /* of the reply, not of a 1xx before it */
-  enum raia_append refused; /* why a callback of ours stopped it */
-
-  /* The loop's. */
-  struct raia_loop *loop;
-  struct raia_multi *multi; /* that the attempt under way is in */
-  struct raia_link link;    /* in what its state says */
-  struct raia_timer timer;  /* when the attempt under way is over, or the next
-                               one begins */
-  double held_from;         /* since when others of its client keep it, or 0 */
+  struct raia_job job;
+  struct raia_link link;   /* in the limiter's queue, while QUEUED */
+  struct raia_timer timer; /* when the attempt under way is over, or the next
+                              one begins */
   struct raia_completion completion;
+  double held_from;   /* since when others of its client keep it, or 0 */
+  bool probes;        /* it is to find out what the server speaks */
   bool attempt_ended; /* by itself, since this was last set to false */
-  bool forked;        /* it is the parent process that goes on with it */
 };
 
-/* Takes a handle and readies it for one more attempt. False when out of
-   memory. */
-bool raia_transfer_begin(struct raia_transfer *t);
+/* Starts a transfer that is ready. It is done at once with RAIA_NO_MEMORY or
+   RAIA_CLOSED when it can't be. `tell` is called, by whoever dispatches the
+   loop's completions, when an attempt or the whole has ended. */
+void raia_transfer_start(struct raia_loop *loop, struct raia_transfer *t);
 
-/* Takes stock of an attempt that libcurl ended with `code`: sets the outcome.
-   The handle stays. */
-void raia_transfer_end(struct raia_transfer *t, int code);
+/* Ends a transfer with `kind` if it is not done yet. */
+void raia_transfer_stop(struct raia_transfer *t, enum raia_kind kind);
 
-/* Whether the attempt ended because the kept connection that libcurl took was
-   no good any more, and nothing was sent: it does not count. */
-bool raia_transfer_was_offered_a_bad_connection(const struct raia_transfer *t);
+/* Stops it as cancelled, and the loop knows it no more. */
+void raia_transfer_detach(struct raia_transfer *t);
 
-/* Puts the handle back, which is out of the multi handle. */
-void raia_transfer_put_back(struct raia_transfer *t);
-
-/* Masks the key in all that a server or libcurl has said, the reply included:
-   it may be quoted there. */
-void raia_transfer_hide(struct raia_transfer *t);
-
-/* Frees what it took to run, its reply excepted. Idempotent; the loop must be
-   done with it. */
+/* Frees what it took to run, its reply excepted. Idempotent; it must not be
+   under way. */
 void raia_transfer_release(struct raia_transfer *t);
+
+/* Masks the key in what will be shown: a server may quote it. */
+void raia_transfer_hide(struct raia_transfer *t);
 
 #endif

@@ -1,0 +1,220 @@
+/* An easy handle of libcurl's: where all of its options are set. */
+#include "handle.h"
+
+#include "endpoint_fields.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Bytes of a body, from which on libcurl is told not to ask before sending it.
+   It does from 1 MiB on, and each header costs 2,500 instructions. */
+enum { EXPECT_BYTES = 64 * 1024 };
+
+static const long KEEPALIVE = 60; /* seconds of silence before, and between */
+
+/* Bytes, libcurl's least. From 8.14 on it takes 64 KiB for each upload; with
+   less, 7.88 hangs when headers over TLS do not fit. */
+static const long UPLOAD_BUFFER = 16384;
+static const unsigned UPLOAD_BUFFER_SINCE = 0x080e00;
+
+/* libcurl's own size, a frame of HTTP/2: with less it loses sight of the rest
+   of the frame that ends a stream. A large reply is read in larger pieces. */
+enum { BUFFER_BYTES = 16 * 1024, LARGE_BUFFER_BYTES = 128 * 1024 };
+
+/* ---- what a client's attempts share ---- */
+
+static CURLcode set_callbacks(struct raia_handle *handle,
+                              struct raia_loop *loop) {
+  CURL *easy = handle->easy;
+  CURLcode code = CURLE_OK;
+  SET(CURLOPT_PRIVATE, handle);
+  SET(CURLOPT_ERRORBUFFER, handle->detail);
+  SET(CURLOPT_SOCKOPTFUNCTION, raia_on_socket);
+  SET(CURLOPT_SOCKOPTDATA, handle);
+  SET(CURLOPT_CLOSESOCKETFUNCTION, raia_on_close);
+  SET(CURLOPT_CLOSESOCKETDATA, loop);
+  SET(CURLOPT_WRITEFUNCTION, raia_on_write);
+  SET(CURLOPT_WRITEDATA, handle);
+  SET(CURLOPT_HEADERFUNCTION, raia_on_header);
+  SET(CURLOPT_HEADERDATA, handle);
+  SET(CURLOPT_PREREQFUNCTION, raia_on_ready);
+  SET(CURLOPT_PREREQDATA, handle);
+  return code;
+}
+
+static CURLcode set_options(const struct raia_handle *handle,
+                            const struct raia_endpoint *e) {
+  CURL *easy = handle->easy;
+  CURLcode code = CURLE_OK;
+  SET(CURLOPT_CURLU, handle->url);
+  SET(CURLOPT_NOSIGNAL, 1L);
+  SET(CURLOPT_FOLLOWLOCATION, 0L);
+  SET(CURLOPT_PROTOCOLS_STR, "http,https");
+  SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is not waited for */
+  SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  SET(CURLOPT_SSL_VERIFYPEER, 1L);
+  SET(CURLOPT_SSL_VERIFYHOST, 2L);
+  if (e->ca_file != NULL)
+    SET(CURLOPT_CAINFO, e->ca_file);
+  SET(CURLOPT_CONNECTTIMEOUT_MS, e->connect_timeout_ms);
+  if (!e->base.https)
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  if (*e->proxy != '\0')
+    SET(CURLOPT_PROXY, e->proxy);
+  else /* nor one that the environment has come to name */
+    SET(CURLOPT_NOPROXY, "*");
+  if (strncasecmp(e->proxy, "https:", 6) == 0)
+    SET(CURLOPT_FORBID_REUSE, 1L);  /* nobody sees what lies in its own TLS */
+  SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
+  SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+  SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  SET(CURLOPT_ACCEPT_ENCODING, ""); /* unpack also what was not asked for */
+  SET(CURLOPT_TCP_KEEPALIVE, 1L);   /* a NAT forgets a silent connection */
+  SET(CURLOPT_TCP_KEEPIDLE, KEEPALIVE);
+  SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE);
+  if (curl_version_info(CURLVERSION_NOW)->version_num >= UPLOAD_BUFFER_SINCE)
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
+  return code;
+}
+
+static bool set_up(struct raia_handle *handle, struct raia_endpoint *e,
+                   struct raia_loop *loop) {
+  handle->easy = curl_easy_init();
+  handle->url = curl_url_dup(e->base.parsed);
+  handle->delivery.easy = handle->easy;
+  handle->delivery.goaways = &e->goaways;
+  return handle->easy != NULL && handle->url != NULL &&
+         set_callbacks(handle, loop) == CURLE_OK &&
+         set_options(handle, e) == CURLE_OK &&
+         raia_trace_put(&handle->trace, &e->trace, &handle->delivery,
+                        handle->easy) == CURLE_OK;
+}
+
+struct raia_handle *raia_handle_take(struct raia_endpoint *e,
+                                     struct raia_loop *loop) {
+  struct raia_handle *handle = e->idle;
+  if (handle != NULL) {
+    e->idle = handle->next;
+    return handle;
+  }
+  handle = calloc(1, sizeof *handle);
+  if (handle != NULL && !set_up(handle, e, loop)) {
+    raia_handle_free(handle);
+    return NULL;
+  }
+  return handle;
+}
+
+void raia_handle_put_back(struct raia_endpoint *e,
+                          struct raia_handle *handle) {
+  if (handle->spoiled) {
+    raia_handle_free(handle);
+    return;
+  }
+  handle->next = e->idle;
+  e->idle = handle;
+}
+
+void raia_handle_free(struct raia_handle *handle) {
+  curl_easy_cleanup(handle->easy);
+  curl_url_cleanup(handle->url);
+  free(handle->aim);
+  free(handle);
+}
+
+void raia_handle_free_idle(struct raia_endpoint *e) {
+  while (e->idle != NULL) {
+    struct raia_handle *handle = e->idle;
+    e->idle = handle->next;
+    raia_handle_free(handle);
+  }
+}
+
+/* ---- what is one attempt's ---- */
+
+/* Aims the handle at `path` and `query` (or NULL) under the base URL. */
+static bool aim(struct raia_handle *handle, const struct raia_base_url *base,
+                const char *path, const char *query) {
+  size_t prefix = strlen(base->prefix), rest = strlen(path) + 1;
+  if (query == NULL && handle->aim != NULL &&
+      strcmp(handle->aim + prefix, path) == 0)
+    return true; /* as last time: saves 800 instructions */
+  free(handle->aim);
+  handle->aim = NULL;
+  char *whole = malloc(prefix + rest);
+  if (whole == NULL)
+    return false;
+  memcpy(whole, base->prefix, prefix);
+  memcpy(whole + prefix, path, rest);
+  bool aimed =
+      curl_url_set(handle->url, CURLUPART_PATH, whole, 0) == CURLUE_OK &&
+      curl_url_set(handle->url, CURLUPART_QUERY, query, 0) == CURLUE_OK;
+  if (aimed && query == NULL)
+    handle->aim = whole;
+  else
+    free(whole);
+  return aimed;
+}
+
+/* The header list of a request with a body of so many bytes, or -1 for none.
+   It is the endpoint's or, where the call has headers of its own, theirs; NULL
+   when out of memory. */
+static struct curl_slist *headers_of(struct raia_endpoint *e,
+                                     struct raia_asked *asked, long body) {
+  struct curl_slist *all = e->headers.lines;
+  if (!asked->large) {
+    e->plain.next = all;
+    all = &e->plain;
+  }
+  e->content_type.next = all;
+  e->expect.next = &e->content_type;
+  if (body > EXPECT_BYTES)
+    all = &e->expect;
+  else if (body >= 0)
+    all = &e->content_type;
+  if (asked->headers.lines == NULL)
+    return all;
+  return raia_headers_join(&asked->headers, all) ? asked->headers.lines : NULL;
+}
+
+/* Sets the method; most handles keep theirs. */
+static CURLcode set_method(CURL *easy, const struct raia_asked *asked,
+                           bool upload) {
+  CURLcode code = CURLE_OK;
+  const char *by_itself = upload ? "POST" : "GET";
+  if (upload) {
+    SET(CURLOPT_POSTFIELDS, asked->body == NULL ? "" : asked->body);
+    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)asked->body_length);
+  } else {
+    SET(CURLOPT_HTTPGET, 1L);
+  }
+  SET(CURLOPT_CUSTOMREQUEST,
+      strcmp(asked->method, by_itself) == 0 ? NULL : asked->method);
+  return code;
+}
+
+bool raia_handle_prepare(struct raia_handle *handle, struct raia_asked *asked,
+                         bool fresh) {
+  CURL *easy = handle->easy;
+  struct raia_endpoint *e = asked->endpoint;
+  bool upload = asked->body != NULL || strcmp(asked->method, "POST") == 0;
+  struct curl_slist *headers =
+      headers_of(e, asked, upload ? (long)asked->body_length : -1);
+  if (headers == NULL || !aim(handle, &e->base, asked->path, asked->query))
+    return false;
+  CURLcode code = set_method(easy, asked, upload);
+  SET(CURLOPT_HTTPHEADER, headers);
+  /* Refused where the handle still has the buffer of its last attempt. */
+  (void)curl_easy_setopt(
+      easy, CURLOPT_BUFFERSIZE,
+      (long)(asked->large ? LARGE_BUFFER_BYTES : BUFFER_BYTES));
+  /* With a server of HTTP/1, libcurl from 8.10 on may leave one waiting. */
+  SET(CURLOPT_PIPEWAIT, (long)(e->limiter.protocol == RAIA_HTTP2));
+  SET(CURLOPT_FRESH_CONNECT, (long)fresh);
+  handle->detail[0] = '\0';
+  handle->trace.folded = false;
+  handle->sockets_made = 0;
+  raia_delivery_reset(&handle->delivery);
+  return code == CURLE_OK;
+}

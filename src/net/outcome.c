@@ -1,0 +1,57 @@
+/* What came of a call, and of each attempt of it. */
+#include "outcome.h"
+
+const char *raia_kind_name(enum raia_kind kind) {
+  static const char *const names[] = {
+      "ok",     "invalid",   "connection", "timeout", "tls",          "http",
+      "decode", "too_large", "cancelled",  "closed",  "out of memory"};
+  return names[kind];
+}
+
+void raia_outcome_reset(struct raia_outcome *o, bool idempotent) {
+  raia_buffer_free(&o->reply);
+  *o = (struct raia_outcome){.idempotent = idempotent,
+                             .reply = o->reply,
+                             .attempts = o->attempts,
+                             .reach = o->reach};
+  raia_outcome_forget_headers(o);
+}
+
+void raia_outcome_forget_headers(struct raia_outcome *o) {
+  o->retry_after = -1;
+  o->content_type[0] = o->request_id[0] = '\0';
+  o->json = true; /* what has no Content-Type is taken for it */
+}
+
+enum raia_reach raia_reach(const struct raia_outcome *o) {
+  static const long refusals[] = {400, 401, 403, 404, 405, 413, 415, 422, 429};
+  if (!o->sent)
+    return RAIA_UNSENT;
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+    if (o->kind == RAIA_HTTP && o->status == refusals[i])
+      return RAIA_REFUSED;
+  return RAIA_TAKEN;
+}
+
+bool raia_retryable(const struct raia_outcome *o) {
+  switch (o->kind) {
+  case RAIA_CONNECTION:
+  case RAIA_TIMEOUT:
+    return o->idempotent || !o->sent;
+  case RAIA_HTTP:
+    switch (o->status) {
+    case 429: /* refused before it was looked at, whatever it was */
+      return true;
+    case 408:
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+      return o->idempotent;
+    default:
+      return false;
+    }
+  default:
+    return false;
+  }
+}
