@@ -68,7 +68,7 @@ help:
 	@echo "make asan      the specs under AddressSanitizer and UBSan"
 	@echo "make memory    every call with every allocation of it failing, in turn"
 	@echo "make valgrind  the specs under valgrind"
-	@echo "make others    the specs of waiting with what other systems have for it: poll, kqueue"
+	@echo "make kqueue    the specs of waiting with the kqueue of macOS and the BSDs"
 	@echo "make tsan      the specs of threads and forks under ThreadSanitizer"
 	@echo "make fuzz      the fuzz targets of spec/fuzz for SECONDS=$(SECONDS) each (FUZZ=path for one)"
 	@echo "make bench     measure beside raw libcurl and peers (SECTION=send ROUNDS=1 for a look)"
@@ -101,7 +101,6 @@ check:
 	clang-format --dry-run -Werror src/*/*.[ch] spec/fuzz/*.[ch] bench/*.c bench/entrants/*.c
 	clang-tidy --quiet src/*/*.c -- $(FLAGS) 2>/dev/null
 	clang-tidy --quiet src/net/events_kqueue.c -- $(FLAGS) -DRAIA_KQUEUE -Ispec/c/kqueue 2>/dev/null
-	clang-tidy --quiet src/net/events_poll.c -- $(FLAGS) -DRAIA_POLL 2>/dev/null
 	cppcheck --quiet --error-exitcode=1 --std=c99 --enable=warning,style,performance,portability \
 	  --inline-suppr --suppress=normalCheckLevelMaxBranches --suppress=constParameterCallback \
 	  -D__linux__ src

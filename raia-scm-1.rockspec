@@ -25,7 +25,6 @@ build = {
         "src/net/events.c",
         "src/net/events_epoll.c",
         "src/net/events_kqueue.c",
-        "src/net/events_poll.c",
         "src/net/exchange.c",
         "src/net/handle.c",
         "src/net/headers.c",

@@ -17,21 +17,20 @@ $(BUILD)/memory/host: spec/c/failing_alloc.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(FLAGS) -rdynamic -o $@ $< $$(pkg-config --libs lua5.4 libcurl)
 
-# The module with what other systems have to wait for sockets, by its name: poll, and kqueue, for
-# which spec/c/kqueue stands in.
-OTHERS = $(BUILD)/others
-poll kqueue: $(OTHERS)/kqueue.o
-	@$(MAKE) -s BUILD=$(OTHERS)/$@ CFLAGS="$(CFLAGS) -Werror -DRAIA_$$(echo $@ | tr a-z A-Z) \
-	  -Ispec/c/kqueue" LDFLAGS="$(LDFLAGS) $<" all
-	@echo $(OTHERS)/$@
+# The module that waits by kqueue, for which spec/c/kqueue stands in.
+KQUEUE = $(BUILD)/kqueue
+kqueue_module: $(KQUEUE)/kqueue.o
+	@$(MAKE) -s BUILD=$(KQUEUE) CFLAGS="$(CFLAGS) -Werror -DRAIA_KQUEUE -Ispec/c/kqueue" \
+	  LDFLAGS="$(LDFLAGS) $<" all
+	@echo $(KQUEUE)
 
-$(OTHERS)/kqueue.o: $(wildcard spec/c/kqueue/*.c spec/c/kqueue/*/*.h) Makefile
+$(KQUEUE)/kqueue.o: $(wildcard spec/c/kqueue/*.c spec/c/kqueue/*/*.h) Makefile
+	rm -rf $(KQUEUE)
 	@mkdir -p $(@D)
-	rm -rf $(OTHERS)/kqueue
 	$(CC) $(CFLAGS) -Werror $(DEFINES) $(WARNINGS) -fPIC -c -o $@ $<
 
-others:
-	@$(MAKE) -s test SPECS=spec/others.lua
+kqueue:
+	@$(MAKE) -s test SPECS=spec/kqueue.lua
 
 memory:
 	@RAIA_MEMORY=all $(MAKE) -s test SPECS=spec/memory_spec.lua BUILD=build/asan \
@@ -87,4 +86,4 @@ soak:
 distro:
 	@spec/distro.sh $(SUITE)
 
-.PHONY: asan poll kqueue others memory memory_host valgrind tsan fuzz replays soak distro
+.PHONY: asan kqueue kqueue_module memory memory_host valgrind tsan fuzz replays soak distro

@@ -1,7 +1,7 @@
 /* Waiting for sockets by Linux's epoll. */
 #include "events_system.h"
 
-#ifdef RAIA_HAS_EPOLL
+#ifdef RAIA_EPOLL
 
 #include <errno.h>
 #include <stdint.h>

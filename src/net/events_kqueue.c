@@ -1,11 +1,14 @@
 /* Waiting for sockets by the kqueue of macOS and the BSDs. */
 #include "events_system.h"
 
-#ifdef RAIA_HAS_KQUEUE
+#ifndef RAIA_EPOLL
 
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/types.h>
+
+#include <sys/event.h> /* after its types */
 #include <unistd.h>
 
 struct raia_system {

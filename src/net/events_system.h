@@ -1,4 +1,4 @@
-/* What the system has to wait for sockets: epoll, kqueue, else poll. */
+/* What the system has to wait for sockets: Linux's epoll, else kqueue. */
 #ifndef RAIA_EVENTS_SYSTEM_H
 #define RAIA_EVENTS_SYSTEM_H
 
@@ -6,19 +6,8 @@
 
 #include <signal.h>
 
-#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__DragonFly__) ||   \
-    defined(__NetBSD__) || defined(__OpenBSD__) || defined(RAIA_KQUEUE)
-#include <sys/types.h>
-
-#include <sys/event.h> /* without EVFILT_USER, it can't be woken */
-#endif
-
-#if defined(EVFILT_USER) && !defined(RAIA_POLL)
-#define RAIA_HAS_KQUEUE
-#elif defined(__linux__) && !defined(RAIA_POLL)
-#define RAIA_HAS_EPOLL
-#else
-#define RAIA_HAS_POLL
+#if defined(__linux__) && !defined(RAIA_KQUEUE)
+#define RAIA_EPOLL
 #endif
 
 struct raia_system;
