@@ -40,11 +40,6 @@ static bool overslept; /* the input has had the time of calls pass */
 
 /* ---- moving along ---- */
 
-static bool unbroken(const void *data) {
-  (void)data;
-  return false;
-}
-
 static void start(struct call *call) {
   if (!call->started)
     raia_transfer_start(&loop, &call->t);
@@ -67,7 +62,7 @@ static void heed_news(void) {
 
 /* Has the client do what is due, or wait for it. */
 static void step(double seconds) {
-  raia_loop_step(&loop, seconds, unbroken, NULL);
+  raia_loop_step(&loop, seconds);
   server_read(&server);
   heed_news();
 }

@@ -62,51 +62,46 @@ void raia_wait_find(lua_State *L, const struct raia_completion *completion) {
 
 /* ---- waiting ---- */
 
+/* How long a hook that a signal handler has set may go unseen: the signal may
+   come right before a wait, or be handled by another thread. */
+#define SIGNAL_POLL 0.25 /* seconds */
+
 static int nothing(lua_State *L) {
   (void)L;
   return 0;
 }
 
-/* Whether there is a hook that may have something to say. One that was there
-   from the start may, too: it looks at a clock, say. */
-static bool hooked(const void *data) {
-  const struct raia_wait *wait = data;
-  return lua_gethook(wait->thread) != NULL || lua_gethook(wait->main) != NULL;
-}
-
-/* Runs a hook that was set meanwhile. */
-static bool unbroken(lua_State *L, const struct raia_wait *wait) {
-  lua_pushcfunction(L, nothing); /* the call is what runs a hook of L's own */
-  if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+/* Whether a hook has raised, one that a signal handler has set, say; its error
+   is then at the top. */
+static bool interrupted(lua_State *L, const struct raia_wait *wait) {
+  if (lua_gethook(L) != NULL) {
+    lua_pushcfunction(L, nothing); /* the call runs the hook */
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+      return true;
+  }
+  if (L == wait->main || lua_gethook(wait->main) == wait->hook)
     return false;
-  if (lua_gethook(wait->main) == wait->hook)
-    return true;
   /* In a coroutine: the main thread will run its hook as soon as it is back
      there, so let it be back. */
   lua_pushliteral(L, "interrupted!");
-  return false;
+  return true;
 }
 
 void raia_wait_begin(lua_State *L, struct raia_wait *wait, double seconds) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   wait->loop = raia_wait_loop(L);
-  wait->thread = L;
   wait->main = lua_tothread(L, -1);
   wait->hook = lua_gethook(wait->main);
-  wait->checked = raia_now();
-  wait->until = wait->checked + seconds;
+  wait->until = raia_now() + seconds;
   lua_pop(L, 1);
 }
 
 bool raia_wait_step(lua_State *L, struct raia_wait *wait) {
-  double left =
-      wait->until == HUGE_VAL ? HUGE_VAL : fmax(wait->until - raia_now(), 0);
-  bool broken = !raia_loop_step(wait->loop, left, hooked, wait);
-  double now = raia_now();
-  if (!broken && now - wait->checked < RAIA_PATIENCE)
-    return true;
-  wait->checked = now;
-  return unbroken(L, wait);
+  double left = SIGNAL_POLL;
+  if (wait->until != HUGE_VAL)
+    left = fmax(fmin(left, wait->until - raia_now()), 0);
+  raia_loop_step(wait->loop, left);
+  return !interrupted(L, wait);
 }
 
 bool raia_wait_over(const struct raia_wait *wait) {

@@ -21,14 +21,14 @@ void raia_wait_find(lua_State *L, const struct raia_completion *completion);
 /* A wait, of at most so many seconds. */
 struct raia_wait {
   struct raia_loop *loop;
-  lua_State *thread, *main;
-  lua_Hook hook;         /* of the main thread when it began */
-  double until, checked; /* times */
+  lua_State *main;
+  lua_Hook hook; /* of the main thread when it began */
+  double until;
 };
 
 void raia_wait_begin(lua_State *L, struct raia_wait *wait, double seconds);
 
-/* Moves everything along, waiting for it until the wait's end at the longest.
+/* Moves everything along, waiting for it a quarter of a second at the longest.
    False when a hook has raised meanwhile, as Lua's own does on Ctrl-C; its
    error is then at the top. */
 bool raia_wait_step(lua_State *L, struct raia_wait *wait);

@@ -2,7 +2,6 @@
 #include "events.h"
 
 #include "events_system.h"
-#include "timer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -85,11 +84,10 @@ void raia_events_closing(struct raia_events *set, int fd) {
     *w = (struct watch){0};
 }
 
-static int wait_once(struct raia_events *set, double seconds,
-                     const sigset_t *mask, struct raia_event *out, int room) {
-  int n = raia_system_wait(set->system,
-                           seconds > 1e6 ? -1 : (int)ceil(seconds * 1000),
-                           mask, out, room);
+int raia_events_wait(struct raia_events *set, double seconds,
+                     struct raia_event *out, int room) {
+  int milliseconds = (int)ceil(fmin(seconds, 1e6) * 1000);
+  int n = raia_system_wait(set->system, milliseconds, out, room);
   int told = 0;
   for (int i = 0; i < n; i++) {
     struct watch *w = watch(set, out[i].fd);
@@ -100,39 +98,7 @@ static int wait_once(struct raia_events *set, double seconds,
       out[told++] = out[i];
     }
   }
-  return n < 0 ? n : told;
-}
-
-/* With all signals blocked but in the wait itself, which they end: so there is
-   none that comes after the look and before the wait. */
-static int wait_alone(struct raia_events *set, double seconds,
-                      bool (*broken)(const void *data), const void *data,
-                      struct raia_event *out, int room) {
-  sigset_t all, own;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &own);
-  int n = broken(data) ? -1 : wait_once(set, seconds, &own, out, room);
-  pthread_sigmask(SIG_SETMASK, &own, NULL);
-  return n;
-}
-
-int raia_events_wait(struct raia_events *set, double seconds,
-                     bool (*broken)(const void *data), const void *data,
-                     struct raia_event *out, int room) {
-  double until = 0;
-  for (unsigned times = 1;; times++) {
-    int n = wait_once(set, fmin(seconds, RAIA_PATIENCE), NULL, out, room);
-    if (n != 0 || seconds <= RAIA_PATIENCE)
-      return n;
-    if (broken(data))
-      return -1;
-    if (until == 0)
-      until = raia_now() + seconds - RAIA_PATIENCE;
-    seconds = fmax(until - raia_now(), 0);
-    /* Threads that stay are looked for ever more seldom. */
-    if ((times & (times - 1)) == 0 && raia_system_alone())
-      return wait_alone(set, seconds, broken, data, out, room);
-  }
+  return told;
 }
 
 void raia_events_wake(struct raia_events *set) {

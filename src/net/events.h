@@ -27,21 +27,15 @@ bool raia_events_set(struct raia_events *set, int fd, int what, int tag);
 void raia_events_opened(struct raia_events *set, int fd);
 void raia_events_closing(struct raia_events *set, int fd);
 
-/* How long what a signal handler did may go unseen. */
-#define RAIA_PATIENCE 0.2 /* seconds */
-
-/* Waits up to `seconds` and fills in at most `room` events. Returns how many,
-   or -1 when a signal came first or broken(data) is true, which a handler may
-   have made it: it is looked at every RAIA_PATIENCE, or, where no signal can
-   come unseen, once before a wait without an end. */
+/* Waits up to `seconds`, or until a signal comes, and fills in at most `room`
+   events. Returns how many. */
 int raia_events_wait(struct raia_events *set, double seconds,
-                     bool (*broken)(const void *data), const void *data,
                      struct raia_event *out, int room);
 
 /* Has the set's descriptor be readable until the next wait. */
 void raia_events_wake(struct raia_events *set);
 
-/* A descriptor that is readable when the set has an event, or -1. */
+/* A descriptor that is readable when the set has an event. */
 int raia_events_fd(const struct raia_events *set);
 
 #endif

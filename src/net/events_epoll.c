@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct raia_system {
@@ -52,10 +51,9 @@ void raia_system_close(struct raia_system *system) {
 }
 
 int raia_system_wait(struct raia_system *system, int milliseconds,
-                     const sigset_t *mask, struct raia_event *out, int room) {
+                     struct raia_event *out, int room) {
   struct epoll_event ready[64];
-  int n = epoll_pwait(system->fd, ready, room < 64 ? room : 64, milliseconds,
-                      mask);
+  int n = epoll_wait(system->fd, ready, room < 64 ? room : 64, milliseconds);
   int told = 0;
   for (int i = 0; i < n; i++) {
     struct raia_event *event = &out[told];
@@ -72,12 +70,7 @@ int raia_system_wait(struct raia_system *system, int milliseconds,
     if (ready[i].events & (EPOLLERR | EPOLLHUP)) /* reading will tell */
       event->what |= RAIA_READABLE | RAIA_WRITABLE;
   }
-  return n < 0 ? n : told;
-}
-
-bool raia_system_alone(void) {
-  struct stat threads; /* a folder each, and two links of every folder's */
-  return stat("/proc/self/task", &threads) == 0 && threads.st_nlink == 3;
+  return told;
 }
 
 void raia_system_wake(struct raia_system *system) {

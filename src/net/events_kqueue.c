@@ -60,12 +60,10 @@ void raia_system_close(struct raia_system *system) {
 }
 
 int raia_system_wait(struct raia_system *system, int milliseconds,
-                     const sigset_t *mask, struct raia_event *out, int room) {
+                     struct raia_event *out, int room) {
   struct kevent ready[64];
   struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
-  (void)mask;
-  int n = kevent(system->fd, NULL, 0, ready, room < 64 ? room : 64,
-                 milliseconds < 0 ? NULL : &time);
+  int n = kevent(system->fd, NULL, 0, ready, room < 64 ? room : 64, &time);
   int told = 0;
   for (int i = 0; i < n; i++) {
     if (ready[i].filter == EVFILT_USER)
@@ -78,10 +76,8 @@ int raia_system_wait(struct raia_system *system, int milliseconds,
                       ? RAIA_READABLE | RAIA_WRITABLE
                       : RAIA_WRITABLE;
   }
-  return n < 0 ? n : told;
+  return told;
 }
-
-bool raia_system_alone(void) { return false; }
 
 void raia_system_wake(struct raia_system *system) {
   struct kevent waker;

@@ -4,8 +4,6 @@
 
 #include "events.h"
 
-#include <signal.h>
-
 #if defined(__linux__) && !defined(RAIA_KQUEUE)
 #define RAIA_EPOLL
 #endif
@@ -20,15 +18,9 @@ void raia_system_close(struct raia_system *system);
    it, and may be for one that is closed already. False when it can't. */
 bool raia_system_set(struct raia_system *system, int fd, int what, int tag);
 
-/* Waits up to `milliseconds` (negative: for ever), with the signal mask that
-   is given, if any. Returns how many events there are, or -1 when a signal
-   came. There may be two of a socket. */
+/* As raia_events_wait. There may be two events of a socket. */
 int raia_system_wait(struct raia_system *system, int milliseconds,
-                     const sigset_t *mask, struct raia_event *out, int room);
-
-/* Whether a wait with a mask is the one place where a signal can be handled:
-   it heeds masks, and there is no other thread. */
-bool raia_system_alone(void);
+                     struct raia_event *out, int room);
 
 /* As raia_events_wake and raia_events_fd. */
 void raia_system_wake(struct raia_system *system);

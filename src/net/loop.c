@@ -253,19 +253,18 @@ void raia_loop_wake(struct raia_loop *loop) {
 /* The order of a step. First libcurl does what is due: it begins what was
    added since. Then sockets are waited for and looked at, at most until the
    next timer. The timers come last: what has come by then is not too late. */
-bool raia_loop_step(struct raia_loop *loop, double seconds,
-                    bool (*broken)(const void *data), const void *data) {
+void raia_loop_step(struct raia_loop *loop, double seconds) {
   struct raia_event ready[64];
   raia_loop_after_fork(loop);
   if (loop->events == NULL)
-    return true;
+    return;
   advance(loop);
   if (loop->in_flight == 0 && !raia_list_empty(&loop->completions))
-    return true; /* there is nothing to look for */
+    return; /* there is nothing to look for */
   double timeout = raia_loop_next_timeout(loop);
   if (timeout >= 0 && timeout < seconds)
     seconds = timeout;
-  int n = raia_events_wait(loop->events, seconds, broken, data, ready, 64);
+  int n = raia_events_wait(loop->events, seconds, ready, 64);
   for (int i = 0; i < n; i++) {
     struct raia_multi *multi = &loop->multis[ready[i].tag];
     if (!raia_multi_act(multi, ready[i].fd, ready[i].what))
@@ -273,5 +272,4 @@ bool raia_loop_step(struct raia_loop *loop, double seconds,
   }
   advance(loop);
   fire_due(loop);
-  return n >= 0;
 }

@@ -64,11 +64,9 @@ void raia_loop_close(struct raia_loop *loop);
    loop calls this first. */
 void raia_loop_after_fork(struct raia_loop *loop);
 
-/* Waits up to `seconds` for something to happen and moves everything along.
-   Returns at once when there are completions. False when a signal came or
-   broken(data) is true, see raia_events_wait. */
-bool raia_loop_step(struct raia_loop *loop, double seconds,
-                    bool (*broken)(const void *data), const void *data);
+/* Waits up to `seconds` for something to happen, a signal included, and moves
+   everything along. Returns at once when there are completions. */
+void raia_loop_step(struct raia_loop *loop, double seconds);
 
 /* A descriptor that is readable when a step would find something, or -1; and
    after how many seconds one would anyway, negative for never. */
