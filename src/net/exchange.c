@@ -25,6 +25,7 @@ enum { CURLE_TOO_LARGE_SINCE_8_8 = 100 };
 
 /* ---- libcurl's callbacks: they copy bytes and nothing else ---- */
 
+/* cppcheck-suppress constParameterPointer ; as libcurl has it */
 size_t raia_on_write(char *bytes, size_t size, size_t n, void *handle) {
   struct raia_exchange *x = ((struct raia_handle *)handle)->exchange;
   struct raia_buffer *reply = &x->outcome->reply;
