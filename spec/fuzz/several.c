@@ -354,7 +354,7 @@ static void open_client(unsigned max_connections) {
 static void fill_in(struct call *call, int number, unsigned bits) {
   static const char *const methods[] = {"POST", "GET", "PUT", "DELETE"};
   static const char small[] = "{\"message\":\"once\"}";
-  static char large[LARGE_BODY], paths[CALLS_MAX][16];
+  static char large[LARGE_BODY], paths[CALLS_MAX][32];
   if (large[0] == 0)
     memset(large, ' ', sizeof large);
   snprintf(paths[number], sizeof paths[number], PATH_MARK "%d", number);

@@ -1,19 +1,10 @@
 -- What spec/c/failing_alloc.c runs: a scenario of which the n-th allocation fails, and then what
 -- has to be so afterwards. Prints "done TAG" for each request that was said to be answered.
-local n, name, kind, base_url, tag = ...
+local n, name, kind, base_url, tag, secure_url, ca_file = ...
 tag = ("%s-%d"):format(tag, n) -- in each request, unlike that of any other run
 
 local OK, ERRMEM = 0, 4
 local raia = name ~= "load" and require "raia"
-
--- What a client takes for a file of certificates, as long as it makes no connection.
-local ca_file = name == "client" and os.tmpname()
-if ca_file then
-  local file <close> = assert(io.open(ca_file, "w"))
-  file:write "-----BEGIN CERTIFICATE-----\n"
-end
-
-local function leave() if ca_file then os.remove(ca_file) end end
 
 local function new_client(options)
   local all = { base_url = base_url, secret_key = "k", timeout = 10, max_retries = 0 }
@@ -81,6 +72,20 @@ local function send_tasks(client, text)
     if not answer then return nil, message, err end
     return answer, list, both
   end)
+end
+
+-- Calls at once of a client that has no connection yet; they give what each has said.
+local function send_at_once(client, text)
+  local calls, answers = {}, {}
+  for i, suffix in ipairs { "-a", "-b", "-c" } do
+    calls[i] = client:conversation("c"):send(text .. suffix, { wait = false })
+  end
+  for i, call in ipairs(calls) do
+    local answer, message, err = call:wait()
+    if not answer then return nil, message, err end
+    answers[i] = tostring(answer)
+  end
+  return answers
 end
 
 local events, held = {}, nil
@@ -223,6 +228,33 @@ local scenarios = {
     options = { max_connections = 1 },
     run = send_tasks,
     expect = "TAG-a {1=TAG-b 2=TAG-c 3=TAG-d} {1=true 2=TAG-e}",
+  },
+  cold = { -- one makes a connection, and the others wait for what it speaks: HTTP/1.1
+    requests = { "-a", "-b", "-c" },
+    options = { base_url = secure_url, ca_file = ca_file },
+    run = send_at_once,
+    expect = "{1=TAG-a 2=TAG-b 3=TAG-c}",
+  },
+  kept = { -- there are bytes on it that nobody asked for: so another is made
+    requests = one,
+    run = function(client, text)
+      local conversation, message, err = client.conversations:get "stray"
+      if not conversation then return nil, message, err end
+      raia.sleep(0.06) -- the server may wait for 40 ms to be told that the answer has come
+      return send(client, text)
+    end,
+    expect = "TAG",
+  },
+  held = { -- back by the 429 that another call got
+    requests = one,
+    run = function(_, text)
+      local client <close> = new_client()
+      local _, message, err = client:conversation("limited"):send(text)
+      if not err or err.kind ~= "http" then return nil, message, err end
+      return client:conversation("c"):send("unheard", { timeout = 0.5 })
+    end,
+    expect = "http 429 nil sent=no nil: conversation:send: HTTP 429; it was refused: the service "
+      .. "wants fewer calls, try again later",
   },
   scope = { -- tasks end with their run, also when it fails
     run = function(client)
@@ -378,6 +410,7 @@ local function judge(text, status, ...)
       or message:find "no memory" or message:find "stack overflow" -- it could not grow
     if not memory then error("it raised " .. message, 0) end
   elseif kind == "curl" and result == nil and type(err) == "table" and (err.kind == "connection"
+      or err.kind == "tls" and err.sent == "no"
       or err.kind == "too_large" and err.sent == "maybe" and err.message:find "or memory") then
     return
   else
@@ -406,7 +439,6 @@ end
 
 if name == "leave" then
   check("it", tag, scenario.run(client, tag))
-  leave()
   return true
 end
 local results = table.pack(fault(n, scenario.run, client, tag)) -- luacheck: globals fault
@@ -418,4 +450,3 @@ else
   check("it", tag, table.unpack(results, 3, results.n))
 end
 after(tag .. "-after")
-leave()
