@@ -21,8 +21,9 @@ local script = [==[
     elseif id == "refused" then
       connection:reply(401, '{"message":"INVALID_CREDENTIALS","details":{"a":[[1]]}}')
     elseif id == "stray" then
-      connection:reply(200, { id = id })
-      connection:send "\r\n"
+      -- What is behind a reply that is not read at once stays in the socket.
+      local body = '{"id":"stray"}' .. (" "):rep(40000)
+      connection:send(("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s\r\n"):format(#body, body))
     elseif id == "limited" then connection:reply(429, {}, { ["Retry-After"] = 9 })
     elseif id == "text" then connection:reply(200, "no JSON")
     elseif id == "large" then connection:reply(200, ("x"):rep(100000))

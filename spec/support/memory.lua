@@ -240,7 +240,6 @@ local scenarios = {
     run = function(client, text)
       local conversation, message, err = client.conversations:get "stray"
       if not conversation then return nil, message, err end
-      raia.sleep(0.06) -- the server may wait for 40 ms to be told that the answer has come
       return send(client, text)
     end,
     expect = "TAG",
