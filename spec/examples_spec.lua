@@ -1,5 +1,6 @@
 -- Each example, run as a user would, against a sandbox.
 local support = require "spec.support.run"
+local dead_port = require "spec.support.server".dead_port
 local start = require "raia.sandbox".start
 
 describe("the example", function()
@@ -229,10 +230,8 @@ describe("the example", function()
     local socket = require "socket"
     local slow, pipe, pid, port
 
-    before_each(function()
-      slow = assert(start { delay = 1 })
+    local function serve(variables)
       local words = { "echo $$; exec env" }
-      local variables = support.of_sandbox(slow)
       variables.LUA_PATH_5_4, variables.LUA_CPATH_5_4 = package.path, package.cpath
       for name, value in pairs(variables) do
         words[#words + 1] = support.quote(name .. "=" .. value)
@@ -241,7 +240,8 @@ describe("the example", function()
       pipe = assert(io.popen(table.concat(words, " ")))
       pid = pipe:read "l"
       port = tonumber((pipe:read "l" or ""):match "^http://127%.0%.0%.1:(%d+)$")
-    end)
+      assert.is_number(port)
+    end
 
     after_each(function()
       if pid then os.execute("kill -9 " .. pid .. " 2>/dev/null") end
@@ -264,7 +264,8 @@ describe("the example", function()
     end
 
     it("serves others while it waits for answers", function()
-      assert.is_number(port)
+      slow = assert(start { delay = 1 })
+      serve(support.of_sandbox(slow))
       local from = socket.gettime()
       local first, second = ask "/?Where+is+my+order", ask "/?And%20mine"
       local status, text = answer(ask "/alive")
@@ -282,7 +283,7 @@ describe("the example", function()
     end)
 
     it("answers 502 with what went wrong", function()
-      slow:close()
+      serve { RAIA_BASE_URL = "http://127.0.0.1:" .. dead_port(), RAIA_AGENT_SECRET_KEY = "k" }
       local status, text = answer(ask "/?hello")
       assert.equal("502", status)
       assert.matches("no connection", text)

@@ -627,7 +627,7 @@ describe("a proxy", function()
 
   it("that is down is no connection", function()
     local client <close> = connect("https://raia.invalid",
-      { proxy = "http://127.0.0.1:" .. server.free_port() })
+      { proxy = "http://127.0.0.1:" .. server.dead_port() })
     local err = check_failure("connection", client:conversation("a"):send("hello"))
     assert.equal("no", err.sent)
   end)

@@ -186,7 +186,7 @@ describe("a call", function()
 
   setup(function()
     server = servers.start(script)
-    dead_port = servers.free_port()
+    dead_port = servers.dead_port()
   end)
 
   teardown(function() server:close() end)

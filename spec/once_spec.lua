@@ -18,7 +18,7 @@ local moments = {
       "return gather('begun', (n + 1) // 2)", heads = true },
     { "with all read", "return gather('whole', n)", heads = true, all = true },
     { "with all read and half answered", [[local list = gather("whole", n)
-      for i = 1, #list // 2 do answer(list[i]) end
+      for i = 1, #list // 2 do if list[i].whole then answer(list[i]) end end
       return list]], heads = true, all = true, least = 2 },
   },
   stingy = {
@@ -223,7 +223,8 @@ local protocols = {
     end
 
     -- The calls of a new client may come by more than one connection: those of all are waited
-    -- for, two seconds after the last news. A window is each connection's own.
+    -- for, ten seconds after the last news. A window is each connection's own, and those without
+    -- a body do not fill it: two seconds.
     local function gather(what, most)
       local list = {}
       local function enough(counts)
@@ -234,7 +235,7 @@ local protocols = {
         return sum >= most
       end
       local before, quiet, counts = 0, 0, peer.counts
-      while quiet < 100 and not enough(counts) do
+      while quiet < (what == "bytes" and 100 or 500) and not enough(counts) do
         local more = peer:gather(enough, 0.02)
         table.move(more, 1, #more, #list + 1, list)
         local now = counts.begun + counts.bytes

@@ -67,7 +67,7 @@ describe("a call that cannot reach the server", function()
   local calls = {}
 
   lazy_setup(function()
-    local client <close> = connect("http://127.0.0.1:" .. server.free_port(),
+    local client <close> = connect("http://127.0.0.1:" .. server.dead_port(),
       { max_retries = 1 })
     for _, method in ipairs(methods) do calls[method] = start(client, method, "/x") end
     for method, call in pairs(calls) do calls[method] = ended(call) end
@@ -88,7 +88,7 @@ describe("a call that cannot reach the server", function()
   end
 
   it("fails at once without retries", function()
-    local client <close> = connect("http://127.0.0.1:" .. server.free_port())
+    local client <close> = connect("http://127.0.0.1:" .. server.dead_port())
     local err = failure(start(client, "POST", "/x"))
     assert.equal("connection", err.kind)
     assert.equal(1, err.attempts)

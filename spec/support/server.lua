@@ -153,7 +153,7 @@ Server.__close = Server.close
 
 local next_port
 
--- A port on which nothing listens, below those the system gives out by itself.
+-- A port for something to listen on, below those the system gives out by itself.
 local function free_port()
   next_port = next_port or math.random(20000, 29999)
   while true do
@@ -166,4 +166,14 @@ local function free_port()
   end
 end
 
-return { start = start, free_port = free_port, dead_port = free_port }
+local dead = {}
+
+-- A port on which nobody listens while this process lives: it is taken, by a socket that does not.
+local function dead_port()
+  local taken = assert(require "socket".tcp4())
+  assert(taken:bind("127.0.0.1", 0))
+  dead[#dead + 1] = taken
+  return math.tointeger(tonumber((select(2, taken:getsockname()))))
+end
+
+return { start = start, free_port = free_port, dead_port = dead_port }
