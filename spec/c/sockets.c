@@ -1,5 +1,5 @@
-/* Compares src/net/sockets.c with a list of all there is, at random: few ports, so
-   that many connections share one. */
+/* Compares src/net/sockets.c with a list of all there is, at random: few
+   ports, so that many connections share one. */
 #include "../../src/net/sockets.h"
 
 #include <stdio.h>
@@ -25,12 +25,12 @@ int main(void) {
     int peer = 1 + rand() % 3;
     if (rand() % 2 == 0) {
       raia_sockets_remove(&sockets, fd);
-      open_ones[fd] = (struct raia_ports){0, 0, false};
+      open_ones[fd] = (struct raia_ports){0, 0, false, NULL};
     } else if (open_ones[fd].own == 0) {
       bool multiplexes = rand() % 2 == 0;
       raia_sockets_add(&sockets, fd, own, peer, multiplexes);
-      open_ones[fd] = (struct raia_ports){(unsigned short)own,
-                                          (unsigned short)peer, multiplexes};
+      open_ones[fd] = (struct raia_ports){
+          (unsigned short)own, (unsigned short)peer, multiplexes, NULL};
     }
     int found = raia_sockets_find(&sockets, own, peer);
     if (found != expected(own, peer)) {

@@ -14,7 +14,10 @@
 
 static int fail(lua_State *L, struct raia_request *request, const char *why) {
   struct raia_failure failure = {.why = why};
-  request->transfer.outcome.kind = RAIA_DECODE;
+  struct raia_outcome *o = &request->transfer.outcome;
+  o->kind = o->unframed ? RAIA_CONNECTION : RAIA_DECODE;
+  if (o->unframed)
+    o->status = 0;
   return raia_error_push(L, request, &failure);
 }
 
@@ -38,16 +41,20 @@ static bool has_id(lua_State *L, const struct raia_request *request,
   return has;
 }
 
-/* Whether the conversation that the request at `index` is about has the id of
-   the fields at the top. */
-static bool is_same(lua_State *L, int index) {
+/* Whether the conversation at the top is the one that was to be refreshed. */
+static bool is_asked_for(lua_State *L, const struct raia_request *request) {
+  const struct raia_operation *operation = request->operation;
+  const char *path = request->transfer.asked.path;
+  size_t length, end = strlen(path);
+  if (operation->result != RAIA_RESULT_REFRESH)
+    return true;
   lua_getfield(L, -1, "id");
-  lua_getiuservalue(L, index, RAIA_REQUEST_TARGET);
-  lua_getiuservalue(L, -1, 1);
-  lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
-  lua_getfield(L, -1, "id");
-  bool same = lua_rawequal(L, -1, -5);
-  lua_pop(L, 5);
+  const char *id = lua_tolstring(L, -1, &length);
+  char *encoded = lua_newuserdatauv(L, 3 * length, 0);
+  size_t n = (size_t)(raia_path_encode(encoded, id, length) - encoded);
+  bool same = n < end && path[end - n - 1] == '/' &&
+              memcmp(path + end - n, encoded, n) == 0;
+  lua_pop(L, 2);
   return same;
 }
 
@@ -98,8 +105,7 @@ static int push_success(lua_State *L, int index) {
   case RAIA_RESULT_REFRESH:
     if (!has_id(L, request, "id"))
       return fail(L, request, "a conversation without an id that can be one");
-    if (request->operation->result == RAIA_RESULT_REFRESH &&
-        !is_same(L, index))
+    if (!is_asked_for(L, request))
       return fail(L, request, "a conversation with another id");
     break;
   default: /* RAIA_RESULT_NOTHING */
@@ -125,7 +131,7 @@ static int push_reply(lua_State *L, int index) {
   enum raia_result reply = request->operation->result;
   bool may_be_empty =
       reply == RAIA_RESULT_NOTHING || reply == RAIA_RESULT_TABLE;
-  if (t->outcome.reply.length == 0 && may_be_empty) {
+  if (t->outcome.reply.length == 0 && may_be_empty && !t->outcome.unframed) {
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -141,7 +147,9 @@ static int push_reply(lua_State *L, int index) {
   if (!raia_json_decode(L))
     return fail(L, request, lua_tostring(L, -1));
   if (reply == RAIA_RESULT_TABLE)
-    return 1; /* whatever it is */
+    return lua_type(L, -1) == LUA_TTABLE || !t->outcome.unframed
+               ? 1 /* whatever it is */
+               : fail(L, request, "it may have been cut");
   if (lua_type(L, -1) != LUA_TTABLE)
     return fail(L, request, "it is neither an object nor an array");
   return push_success(L, index);

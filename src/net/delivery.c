@@ -20,7 +20,10 @@
    belongs to the connection that libcurl is on as it says so, which the TLS
    session tells: while it looks for a connection it reads from others, too.
 
-   Its own answer. Over HTTP/1, bytes that lie on a kept connection before the
+   Its own answer. Over HTTP/1 a connection is one call's at a time. libcurl
+   7.88 puts a second one on it where it knows another connection to the host
+   that multiplexes, so raia keeps account of who uses which, and refuses. And
+   bytes that lie on a kept connection before the
    request has left would be taken for its answer. They may be in the socket
    or in the TLS library, so both are asked. Where one can't be, the
    connection is not used again. HTTP/2 has stream numbers, and needs none of
@@ -118,13 +121,13 @@ static bool is_refusal(const char *note, unsigned stream) {
           number == stream);
 }
 
-void raia_delivery_note(struct raia_delivery *d, const char *text,
+bool raia_delivery_note(struct raia_delivery *d, const char *text,
                         size_t size) {
   struct raia_goaways *goaways = d->goaways;
   char note[128];
   unsigned number;
   if (!d->begun || d->protocol != RAIA_HTTP2 || size >= sizeof note)
-    return;
+    return false;
   memcpy(note, text, size);
   note[size] = '\0';
   note[strcspn(note, "\r\n")] = '\0';
@@ -133,13 +136,15 @@ void raia_delivery_note(struct raia_delivery *d, const char *text,
     d->stream = number;
   else if (is_refusal(note, d->stream))
     d->refused = true;
-  else if (is_goaway(note, &number) && raia_tls_session(d->easy) == d->session)
+  bool goaway =
+      is_goaway(note, &number) && raia_tls_session(d->easy) == d->session;
+  if (goaway)
     goaways->list[goaways->count++ % RAIA_GOAWAYS] =
         (struct raia_goaway){d->session, number};
+  return goaway;
 }
 
-/* Whether the server has said that it did not look at the stream. */
-static bool is_refused(const struct raia_delivery *d) {
+bool raia_delivery_is_refused(const struct raia_delivery *d) {
   if (d->refused)
     return true;
   for (int i = 0; i < RAIA_GOAWAYS && d->stream != 0; i++)
@@ -151,7 +156,7 @@ static bool is_refused(const struct raia_delivery *d) {
 
 bool raia_delivery_may_be_read(const struct raia_delivery *d) {
   long bytes = 0;
-  if (!d->begun || is_refused(d))
+  if (!d->begun || raia_delivery_is_refused(d))
     return false;
   if (d->protocol !=
       RAIA_HTTP1) /* libcurl counts what it has queued, or not */

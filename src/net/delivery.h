@@ -48,9 +48,13 @@ bool raia_delivery_may_connect(struct raia_delivery *d);
    TLS. At most once true. */
 bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls);
 
-/* Takes from a note of libcurl's for this handle what the server has said. */
-void raia_delivery_note(struct raia_delivery *d, const char *text,
+/* Takes from a note of libcurl's for this handle what the server has said.
+   True: that was a GOAWAY, which may refuse what others have asked, too. */
+bool raia_delivery_note(struct raia_delivery *d, const char *text,
                         size_t size);
+
+/* Whether the server has said that it did not look at the request. */
+bool raia_delivery_is_refused(const struct raia_delivery *d);
 
 /* Whether the server can have read some of the request. False is proven. */
 bool raia_delivery_may_be_read(const struct raia_delivery *d);

@@ -5,6 +5,7 @@
 #include "handle.h"
 #include "loop.h"
 #include "retry.h"
+#include "tls.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -155,15 +156,18 @@ static int port_of(int fd) {
   return 0;
 }
 
-/* Remembers the socket of a new connection. libcurl may have made several, of
-   which the first to connect has won. */
-static void remember_socket(const struct raia_handle *handle, int own,
-                            int peer) {
+/* Remembers the socket of a new connection, and returns it, or -1. libcurl may
+   have made several, of which the first to connect has won. */
+static int remember_socket(const struct raia_handle *handle, int own,
+                           int peer) {
   bool multiplexes = handle->delivery.protocol == RAIA_HTTP2;
   for (int i = 0; i < RAIA_SOCKETS_KEPT && i < handle->sockets_made; i++)
-    if (port_of(handle->sockets[i]) == own)
+    if (port_of(handle->sockets[i]) == own) {
       raia_loop_connected(handle->exchange->loop, handle->sockets[i], own,
                           peer, multiplexes);
+      return handle->sockets[i];
+    }
+  return -1;
 }
 
 /* Takes note of what the server speaks. */
@@ -175,22 +179,60 @@ static void learn(struct raia_exchange *x, enum raia_protocol protocol) {
     raia_loop_defer(x->loop, &limiter->recheck);
 }
 
+/* Whether another exchange is on the connection, over TLS, that `h` is on. One
+   that libcurl is done with is on none. */
+static bool is_in_use(const struct raia_handle *h, int fd) {
+  const struct raia_exchange *user =
+      raia_sockets_user(&h->exchange->loop->sockets, fd);
+  return user != NULL && user != h->exchange &&
+         raia_tls_session(user->handle->easy) == raia_tls_session(h->easy);
+}
+
 /* Called when a connection is ready for the request. */
 int raia_on_ready(void *handle, char *ip, char *own_ip, int port,
                   int own_port) {
   struct raia_handle *h = handle;
   struct raia_exchange *x = h->exchange;
   bool tls = raia_endpoint_limiter(x->asked->endpoint)->https;
+  int fd = raia_loop_socket(x->loop, own_port, port);
   (void)ip;
   (void)own_ip;
-  if (!raia_delivery_start(&h->delivery,
-                           raia_loop_socket(x->loop, own_port, port), tls))
+  if (tls && is_in_use(h, fd))
+    fd = -1;
+  if (!raia_delivery_start(&h->delivery, fd, tls))
     return CURL_PREREQFUNC_ABORT;
   if (!h->delivery.kept)
-    remember_socket(h, own_port, port);
+    fd = remember_socket(h, own_port, port);
+  if (h->delivery.protocol != RAIA_HTTP2) {
+    x->socket = fd;
+    raia_sockets_use(&x->loop->sockets, fd, x);
+  }
   learn(x, h->delivery.protocol);
   raia_trace_listen(&h->trace, h->delivery.protocol == RAIA_HTTP2);
   return CURL_PREREQFUNC_OK;
+}
+
+/* Ends what the server has said that it did not look at: libcurl 7.88 leaves
+   some of it waiting, as long as the connection stays open. */
+static void end_refused(struct raia_deferred *deferred) {
+  struct raia_multi *multi = RAIA_OF(struct raia_multi, refusals, deferred);
+  struct raia_link *link = multi->handles.next;
+  while (link != &multi->handles) {
+    struct raia_handle *h = RAIA_OF(struct raia_handle, link, link);
+    link = link->next;
+    if (raia_delivery_is_refused(&h->delivery) &&
+        h->exchange->header_bytes == 0) {
+      h->ended(h->exchange, CURLE_SEND_ERROR);
+      link = multi->handles.next;
+    }
+  }
+}
+
+void raia_on_note(struct raia_handle *h, const char *text, size_t size) {
+  if (!raia_delivery_note(&h->delivery, text, size))
+    return;
+  h->multi->refusals.run = end_refused;
+  raia_loop_defer(h->exchange->loop, &h->multi->refusals);
 }
 
 /* ---- begin and leave ---- */
@@ -209,6 +251,7 @@ bool raia_exchange_begin(struct raia_exchange *x, enum raia_protocol protocol,
   raia_outcome_reset(x->outcome, is_idempotent(x->asked->method));
   x->header_bytes = x->trailer_bytes = 0;
   x->framed = x->no_room = x->unusable = false;
+  x->socket = -1;
   x->handle = raia_handle_take(x->asked->endpoint, x->loop);
   if (x->handle == NULL)
     return false;
@@ -228,6 +271,7 @@ void raia_exchange_leave(struct raia_exchange *x) {
   bool parents = handle->multi != NULL && handle->multi->curl == NULL;
   if (handle->multi != NULL)
     raia_multi_remove(handle->multi, handle);
+  raia_sockets_end_use(&x->loop->sockets, x->socket, x);
   if (!parents)
     raia_handle_put_back(x->asked->endpoint, handle);
 }
@@ -341,6 +385,9 @@ void raia_exchange_judge(struct raia_exchange *x, int curl_code) {
   if (o->kind != RAIA_OK)
     snprintf(o->detail, sizeof o->detail, "%.*s", (int)sizeof o->detail - 1,
              words(x, code));
+  o->unframed = !x->framed && o->status != 204 &&
+                x->handle->delivery.protocol == RAIA_HTTP1 &&
+                x->handle->delivery.session != NULL;
   enum raia_reach reach = raia_reach(o);
   o->reach = reach > o->reach ? reach : o->reach;
   x->unusable = was_unusable(x);

@@ -87,8 +87,8 @@ static bool set_up(struct raia_handle *handle, struct raia_endpoint *e,
   return handle->easy != NULL && handle->url != NULL &&
          set_callbacks(handle, loop) == CURLE_OK &&
          set_options(handle, e) == CURLE_OK &&
-         raia_trace_put(&handle->trace, &e->trace, &handle->delivery,
-                        handle->easy) == CURLE_OK;
+         raia_trace_put(&handle->trace, &e->trace, handle, handle->easy) ==
+             CURLE_OK;
 }
 
 struct raia_handle *raia_handle_take(struct raia_endpoint *e,

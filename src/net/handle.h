@@ -35,6 +35,7 @@ int raia_on_socket(void *handle, curl_socket_t fd, curlsocktype purpose);
 int raia_on_close(void *loop, curl_socket_t fd);
 int raia_on_ready(void *handle, char *ip, char *own_ip, int port,
                   int own_port);
+void raia_on_note(struct raia_handle *handle, const char *text, size_t size);
 
 /* A handle with all options set that the attempts of a client share, or NULL
    when out of memory. */

@@ -2,6 +2,7 @@
 #ifndef RAIA_MULTI_H
 #define RAIA_MULTI_H
 
+#include "limiter.h"
 #include "list.h"
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@ struct raia_multi {
   double due;               /* when libcurl wants to be called, 0: never */
   struct raia_link handles; /* those in it, by their link */
   long active;              /* how many those are */
+  struct raia_deferred refusals; /* ends what a server has refused */
   double idle_from; /* the loop's: since when there is none, if it knows */
   struct raia_events *events;
   int tag; /* of its sockets among the events */

@@ -41,6 +41,8 @@ struct raia_outcome {
   bool headers_done;  /* of the reply, not of a 1xx before it */
   bool over_limit;    /* the reply or its headers were cut off for length */
   bool json;          /* the content type is of JSON, or there is none */
+  bool unframed;      /* over TLS, only the end of the connection ended the
+                         reply: libcurl 7.88 does not tell it from a cut */
   bool forked;        /* it is the parent process that goes on with it */
   double retry_after; /* seconds the server asked for, negative when none */
   double elapsed;     /* seconds */

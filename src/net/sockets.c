@@ -60,10 +60,25 @@ void raia_sockets_add(struct raia_sockets *sockets, int fd, int own, int peer,
   if (place == NULL)
     return;
   raia_sockets_remove(sockets, fd);
-  sockets->ports[fd] = (struct raia_ports){(unsigned short)own,
-                                           (unsigned short)peer, multiplexes};
+  sockets->ports[fd] = (struct raia_ports){
+      (unsigned short)own, (unsigned short)peer, multiplexes, NULL};
   sockets->multiplexing += multiplexes;
   *place = *place == 0 ? fd + 1 : SEVERAL;
+}
+
+void raia_sockets_use(struct raia_sockets *sockets, int fd, const void *user) {
+  if (fd >= 0 && fd < sockets->room && sockets->ports[fd].own != 0)
+    sockets->ports[fd].user = user;
+}
+
+const void *raia_sockets_user(const struct raia_sockets *sockets, int fd) {
+  return fd >= 0 && fd < sockets->room ? sockets->ports[fd].user : NULL;
+}
+
+void raia_sockets_end_use(struct raia_sockets *sockets, int fd,
+                          const void *user) {
+  if (fd >= 0 && fd < sockets->room && sockets->ports[fd].user == user)
+    sockets->ports[fd].user = NULL;
 }
 
 void raia_sockets_remove(struct raia_sockets *sockets, int fd) {
@@ -71,6 +86,7 @@ void raia_sockets_remove(struct raia_sockets *sockets, int fd) {
   if (own == 0)
     return;
   sockets->ports[fd].own = 0;
+  sockets->ports[fd].user = NULL;
   sockets->multiplexing -= sockets->ports[fd].multiplexes;
   int *place = place_of(sockets, own);
   *place = *place == SEVERAL ? look_through(sockets, own, ANY) : 0;

@@ -7,6 +7,7 @@
 struct raia_ports {
   unsigned short own, peer; /* own: 0 where there is no connection */
   bool multiplexes;         /* it is of HTTP/2 */
+  const void *user;         /* who has used it last, or NULL */
 };
 
 /* One of only zeros is empty. */
@@ -25,6 +26,12 @@ int raia_sockets_find(const struct raia_sockets *sockets, int own, int peer);
 /* Remembers one. Where there is no memory for it, it stays unknown. */
 void raia_sockets_add(struct raia_sockets *sockets, int fd, int own, int peer,
                       bool multiplexes);
+
+/* Who has used a connection last and has not ended that, or NULL. */
+const void *raia_sockets_user(const struct raia_sockets *sockets, int fd);
+void raia_sockets_use(struct raia_sockets *sockets, int fd, const void *user);
+void raia_sockets_end_use(struct raia_sockets *sockets, int fd,
+                          const void *user);
 
 /* Forgets one that is about to be closed. */
 void raia_sockets_remove(struct raia_sockets *sockets, int fd);

@@ -2,6 +2,7 @@
 #include "trace.h"
 
 #include "endpoint.h"
+#include "handle.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,10 +89,10 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
                     void *owner) {
   struct raia_trace *trace = owner;
   (void)easy;
-  if (trace->watched && type == CURLINFO_HEADER_IN)
+  if (trace->watching && type == CURLINFO_HEADER_IN)
     unfold(trace, data, size);
-  if (trace->watched && type == CURLINFO_TEXT)
-    raia_delivery_note(trace->delivery, data, size);
+  if (trace->listening && type == CURLINFO_TEXT)
+    raia_on_note(trace->handle, data, size);
   if (trace->config->verbose && type <= CURLINFO_HEADER_OUT)
     show(trace, type, data, size);
   return 0;
@@ -101,9 +102,9 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
 
 CURLcode raia_trace_put(struct raia_trace *trace,
                         struct raia_trace_config *config,
-                        struct raia_delivery *delivery, CURL *easy) {
+                        struct raia_handle *handle, CURL *easy) {
   trace->config = config;
-  trace->delivery = delivery;
+  trace->handle = handle;
   trace->easy = easy;
   CURLcode code =
       curl_easy_setopt(easy, CURLOPT_VERBOSE, (long)config->verbose);
@@ -111,17 +112,19 @@ CURLcode raia_trace_put(struct raia_trace *trace,
   return code ? code : curl_easy_setopt(easy, CURLOPT_DEBUGDATA, trace);
 }
 
-static void set_watched(struct raia_trace *trace, bool on) {
-  if (trace->watched != on)
-    curl_easy_setopt(trace->easy, CURLOPT_VERBOSE,
-                     (long)(on || trace->config->verbose));
-  trace->watched = on;
+/* Has libcurl say what it does, where anybody wants to hear it. */
+static void set(struct raia_trace *trace, bool listening, bool watching) {
+  bool before = trace->listening || trace->watching;
+  trace->listening = listening;
+  trace->watching = watching;
+  if (before != (listening || watching) && !trace->config->verbose)
+    curl_easy_setopt(trace->easy, CURLOPT_VERBOSE, (long)!before);
 }
 
 void raia_trace_watch(struct raia_trace *trace, bool on) {
-  set_watched(trace, on && trace->config->fold_bug);
+  set(trace, trace->listening, on && trace->config->fold_bug);
 }
 
 void raia_trace_listen(struct raia_trace *trace, bool on) {
-  set_watched(trace, on);
+  set(trace, on, trace->watching);
 }

@@ -5,6 +5,7 @@
 #include "delivery.h"
 
 struct raia_endpoint;
+struct raia_handle;
 
 /* What the handles of a client share. */
 struct raia_trace_config {
@@ -16,11 +17,12 @@ struct raia_trace_config {
 /* Of one handle. */
 struct raia_trace {
   struct raia_trace_config *config;
-  struct raia_delivery *delivery; /* is told libcurl's notes */
+  struct raia_handle *handle; /* is told libcurl's notes */
   CURL *easy;
-  bool watched;  /* libcurl is to say what it does */
-  bool folded;   /* the header watched was; see raia_trace_watch */
-  bool cut_line; /* what libcurl showed last did not end its line */
+  bool listening; /* to libcurl's notes, while the attempt is under way */
+  bool watching;  /* the next header */
+  bool folded;    /* the header watched was; see raia_trace_watch */
+  bool cut_line;  /* what libcurl showed last did not end its line */
 };
 
 /* Initialises the state shared by a client's handles. */
@@ -31,9 +33,9 @@ void raia_trace_config_init(struct raia_trace_config *config,
 /* Sets a zeroed trace on a handle. */
 CURLcode raia_trace_put(struct raia_trace *trace,
                         struct raia_trace_config *config,
-                        struct raia_delivery *delivery, CURL *easy);
+                        struct raia_handle *handle, CURL *easy);
 
-/* Listens to libcurl's notes until the reply begins, or no longer. */
+/* Listens to libcurl's notes, or no longer. */
 void raia_trace_listen(struct raia_trace *trace, bool on);
 
 /* Watches the next header, or no longer: trace->folded is set when it is a
