@@ -36,8 +36,11 @@ if option == "--tls" then
     tls_context:setCipherList("ALL:@SECLEVEL=0") -- their signatures use SHA-1
   end
   if protocol then
+    local handshakes = 0
     tls_context:setAlpnSelect(function(_, offered)
-      for _, name in ipairs(offered) do if name == protocol then return name end end
+      handshakes = handshakes + 1
+      local wanted = protocol ~= "mixed" and protocol or handshakes % 2 == 0 and "h2" or "http/1.1"
+      for _, name in ipairs(offered) do if name == wanted then return name end end
     end)
   end
 end

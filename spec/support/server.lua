@@ -1,6 +1,7 @@
 -- Starts the fault server as a process of its own and reads its log.
 -- server.start([[local connection, index, place = ... ; ...]],
 --   { tls = { cert =, key =, version =, protocol = "h2" }, ports = 1 })
+-- With the protocol "mixed", every other connection is of HTTP/2.
 -- With `ports` it listens on so many: base_urls[place] is where each is found.
 
 local cjson = require("cjson").new()
