@@ -141,7 +141,7 @@ bool raia_delivery_note(struct raia_delivery *d, const char *text,
   if (goaway)
     goaways->list[goaways->count++ % RAIA_GOAWAYS] =
         (struct raia_goaway){d->session, number};
-  return goaway;
+  return goaway || raia_delivery_is_refused(d);
 }
 
 bool raia_delivery_is_refused(const struct raia_delivery *d) {

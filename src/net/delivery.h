@@ -49,7 +49,8 @@ bool raia_delivery_may_connect(struct raia_delivery *d);
 bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls);
 
 /* Takes from a note of libcurl's for this handle what the server has said.
-   True: that was a GOAWAY, which may refuse what others have asked, too. */
+   True when it has refused this request, or, by GOAWAY, may have refused
+   others. */
 bool raia_delivery_note(struct raia_delivery *d, const char *text,
                         size_t size);
 
