@@ -9,8 +9,9 @@ describe("some thousand calls and some hundred clients", function()
       { SOAK_MIB = sanitized and "1000" or "3" })
     assert.equal(0, status, output)
     assert.matches("none twice", output)
-    local _, first = output:gsub("\none client +%d+", "")
-    local _, second = output:gsub("\nclients +%d+", "")
-    assert.equal(6, first + second, output)
+    for _, part in ipairs { "one client", "HTTP/2", "clients" } do
+      local _, lines = output:gsub("\n" .. part .. " +%d+", "")
+      assert.equal(3, lines, output)
+    end
   end)
 end)

@@ -5,6 +5,8 @@
 
 #include "fuzz.h"
 
+#include "../../src/net/buffer.h"
+
 #include <openssl/ssl.h>
 #include <stdbool.h>
 
@@ -190,6 +192,22 @@ static inline void peer_note_said(struct server *s, int peer) {
 }
 
 /* ---- what comes of it ---- */
+
+/* Whether each answer in what the client has got is to this call. */
+static inline bool is_own(const struct raia_buffer *got, unsigned run,
+                          int number) {
+  char mark[32], own[64];
+  snprintf(mark, sizeof mark, "{\"answer\":\"%u.", run);
+  snprintf(own, sizeof own, "%s%d.", mark, number);
+  const char *at = got->length == 0 ? "" : got->data;
+  const char *end = at + got->length;
+  while ((at = memmem(at, (size_t)(end - at), mark, strlen(mark))) != NULL) {
+    if ((size_t)(end - at) >= strlen(own) && memcmp(at, own, strlen(own)) != 0)
+      return false;
+    at++;
+  }
+  return true;
+}
 
 /* What the server knows of a call. */
 struct known {
