@@ -105,6 +105,7 @@ check:
 	  --inline-suppr --suppress=normalCheckLevelMaxBranches --suppress=constParameterCallback \
 	  -D__linux__ src
 	luacheck --quiet lua spec examples bench
+	$(LUA) spec/support/floors.lua
 	@$(MAKE) -s test SPECS=spec/meta_spec.lua
 	@$(MAKE) -s guard
 

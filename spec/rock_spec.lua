@@ -7,6 +7,35 @@ local function only(tree)
     .. "LUA_CPATH_5_4='%s/lib/lua/5.4/?.so;;' "):format(tree, tree, tree)
 end
 
+describe("the rockspec", function()
+  local rock = {}
+  local file = support.run("ls *.rockspec"):match("%S+")
+  assert(loadfile(file, "t", rock))()
+  local modules = rock.build.modules
+
+  local function sorted(list)
+    table.sort(list)
+    return table.concat(list, "\n") .. "\n"
+  end
+
+  it("lists all the sources of src, and no others", function()
+    assert.equal(support.run("LC_ALL=C ls src/*/*.c"),
+      sorted(table.move(modules["raia.core"].sources, 1, 999, 1, {})))
+  end)
+
+  it("lists all the modules of lua, by the names that they are required by", function()
+    local files = {}
+    for name, path in pairs(modules) do
+      if name ~= "raia.core" then
+        table.insert(files, path)
+        assert.equal(name, path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", "")
+          :gsub("/", ".") .. "")
+      end
+    end
+    assert.equal(support.run("find lua -name '*.lua' | LC_ALL=C sort"), sorted(files))
+  end)
+end)
+
 describe("installed", function()
   local tree
 

@@ -1,8 +1,6 @@
 /* The loop of a Lua state, and waiting for what happens in it. */
 #include "wait.h"
 
-#include "net/events.h"
-
 #include <lauxlib.h>
 #include <math.h>
 #include <string.h>
