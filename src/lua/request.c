@@ -43,9 +43,7 @@ struct raia_request *raia_request_new(lua_State *L, int client,
 void raia_request_start(lua_State *L, int index) {
   struct raia_request *r = lua_touserdata(L, index);
   if (r->client->endpoint == NULL) {
-    raia_transfer_release(&r->transfer); /* its headers */
-    r->transfer.state = RAIA_DONE;
-    r->transfer.outcome.kind = RAIA_CLOSED;
+    raia_transfer_refuse(&r->transfer, RAIA_CLOSED);
     return;
   }
   if (r->client->on_event)
@@ -72,7 +70,7 @@ static void keep_results(lua_State *L, int index, int n) {
 void raia_request_refuse(lua_State *L, int index) {
   struct raia_request *r = lua_touserdata(L, index);
   int top = lua_gettop(L) - 2; /* …, path, message */
-  r->transfer.state = RAIA_DONE;
+  raia_transfer_refuse(&r->transfer, RAIA_INVALID);
   keep_results(L, index, raia_result_push_invalid(L, r));
   lua_settop(L, top);
 }

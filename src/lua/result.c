@@ -192,6 +192,5 @@ int raia_result_push(lua_State *L, int index) {
 int raia_result_push_invalid(lua_State *L, struct raia_request *request) {
   struct raia_failure failure = {.field = lua_tostring(L, -2),
                                  .why = lua_tostring(L, -1)};
-  request->transfer.outcome.kind = RAIA_INVALID;
   return raia_error_push(L, request, &failure);
 }

@@ -235,6 +235,12 @@ void raia_transfer_stop(struct raia_transfer *t, enum raia_kind kind) {
   raia_loop_wake(t->exchange.loop);
 }
 
+void raia_transfer_refuse(struct raia_transfer *t, enum raia_kind kind) {
+  raia_transfer_release(t);
+  t->outcome.kind = kind;
+  t->state = RAIA_DONE;
+}
+
 void raia_transfer_detach(struct raia_transfer *t) {
   raia_transfer_stop(t, RAIA_CANCELLED);
   raia_list_remove(&t->completion.link);

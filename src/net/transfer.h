@@ -44,6 +44,9 @@ void raia_transfer_start(struct raia_loop *loop, struct raia_transfer *t);
 /* Ends a transfer with `kind` if it is not done yet. */
 void raia_transfer_stop(struct raia_transfer *t, enum raia_kind kind);
 
+/* Ends a transfer with `kind` in place of starting it. */
+void raia_transfer_refuse(struct raia_transfer *t, enum raia_kind kind);
+
 /* Stops it as cancelled, and the loop knows it no more. */
 void raia_transfer_detach(struct raia_transfer *t);
 
