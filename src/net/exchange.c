@@ -282,8 +282,7 @@ void raia_exchange_leave(struct raia_exchange *x) {
    broke: nobody was mistrusted, and trying again may help. */
 static bool broke(const char *words) {
   static const char *const signs[] = {"SSL_ERROR_SYSCALL", "reset by peer",
-                                      "unexpected eof",
-                                      "non-properly terminated"};
+                                      "unexpected eof", "non-properly"};
   for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
     if (strstr(words, signs[i]) != NULL)
       return true;
@@ -396,7 +395,6 @@ void raia_exchange_judge(struct raia_exchange *x, int curl_code) {
 void raia_exchange_judge_timeout(struct raia_exchange *x) {
   raia_exchange_judge(x, CURLE_OPERATION_TIMEDOUT);
 }
-
 void raia_exchange_judge_stopped(struct raia_exchange *x) {
   raia_exchange_judge(x, CURLE_ABORTED_BY_CALLBACK);
 }
