@@ -74,6 +74,8 @@ help:
 	@echo "make bench     measure beside raw libcurl and peers (SECTION=send ROUNDS=1 for a look)"
 	@echo "make soak      some minutes of calls and faults: memory and descriptors stay flat"
 	@echo "               (SOAK=\"CALLS CLIENTS ROWS SEED\")"
+	@echo "make interop   every call through nginx, HAProxy, Apache, h2o, Caddy, nghttp2 and Node"
+	@echo "               (SERVERS=\"nginx h2o\" for some)"
 	@echo "make distro    make demo and make test in a minimal Debian: SUITE=bookworm, trixie or sid (root)"
 	@echo "make install   PREFIX=$(PREFIX) DESTDIR=; make uninstall undoes it"
 	@echo "make clean     remove what was built"

@@ -82,8 +82,14 @@ soak:
 	@$(MAKE) -s all
 	@$(HERE) $(LUA) spec/soak.lua $(SOAK)
 
+# Servers of others; those that are not installed are unpacked into build/interop.
+interop:
+	$(call install_missing,$(TEST_PACKAGES))
+	@$(MAKE) -s all
+	@exec env $(HERE) $(LUA) spec/interop/main.lua $(SERVERS)
+
 # What a user of another Debian does first, in a minimal system of it.
 distro:
 	@spec/distro.sh $(SUITE)
 
-.PHONY: asan kqueue kqueue_module memory memory_host valgrind tsan fuzz replays soak distro
+.PHONY: asan kqueue kqueue_module memory memory_host valgrind tsan fuzz replays soak interop distro
