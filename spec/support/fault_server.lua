@@ -285,9 +285,10 @@ local function serve(connection)
   connection:close()
 end
 
+-- What scripts send goes out at once, also where the peer has not said that it has the last of it.
 local function accept(listener, place)
   local index = 0
-  for stream in listener:clients() do
+  for stream in listener:clients { nodelay = true } do
     index = index + 1
     log({ accepted = index, place = place })
     local connection = new_connection(stream, index, place)
