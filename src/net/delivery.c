@@ -32,6 +32,7 @@
 
 #include "tls.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,11 +64,28 @@ static bool is_clean(const struct raia_delivery *d, int fd, bool tls) {
   return look.revents == 0 && !(tls && raia_tls_holds_bytes(d->easy));
 }
 
-/* Forgets what was said on an earlier connection that looked the same. */
-static void forget(struct raia_goaways *goaways, const void *session) {
+/* The number of the latest connection with this session, 0 when not known. */
+static unsigned number_of(const struct raia_goaways *goaways,
+                          const void *session) {
+  unsigned number = 0;
   for (int i = 0; i < RAIA_GOAWAYS; i++)
-    if (goaways->list[i].session == session)
-      goaways->list[i].session = NULL;
+    if (goaways->list[i].session == session &&
+        goaways->list[i].number > number)
+      number = goaways->list[i].number;
+  return number;
+}
+
+/* Adds a connection, and gives its number. */
+static unsigned add(struct raia_goaways *goaways, const void *session) {
+  unsigned number = ++goaways->count;
+  goaways->list[number % RAIA_GOAWAYS] =
+      (struct raia_goaway){session, number, UINT_MAX};
+  return number;
+}
+
+/* The place of the attempt's connection, which may be another's by now. */
+static struct raia_goaway *place_of(const struct raia_delivery *d) {
+  return &d->goaways->list[d->number % RAIA_GOAWAYS];
 }
 
 bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls) {
@@ -79,8 +97,9 @@ bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls) {
   d->kept = connects == 0;
   d->protocol = tls ? raia_tls_protocol(d->easy) : RAIA_HTTP1;
   d->session = tls ? raia_tls_session(d->easy) : NULL;
-  if (!d->kept)
-    forget(d->goaways, d->session);
+  if (d->protocol == RAIA_HTTP2)
+    d->number = d->kept ? number_of(d->goaways, d->session)
+                        : add(d->goaways, d->session);
   d->unclean = d->kept && !is_clean(d, fd, tls);
   if (d->unclean) /* no call uses it again, unless one is still on it */
     curl_easy_setopt(d->easy, CURLOPT_FORBID_REUSE, 1L);
@@ -123,7 +142,6 @@ static bool is_refusal(const char *note, unsigned stream) {
 
 bool raia_delivery_note(struct raia_delivery *d, const char *text,
                         size_t size) {
-  struct raia_goaways *goaways = d->goaways;
   char note[128];
   unsigned number;
   if (!d->begun || d->protocol != RAIA_HTTP2 || size >= sizeof note)
@@ -136,22 +154,17 @@ bool raia_delivery_note(struct raia_delivery *d, const char *text,
     d->stream = number;
   else if (is_refusal(note, d->stream))
     d->refused = true;
-  bool goaway =
-      is_goaway(note, &number) && raia_tls_session(d->easy) == d->session;
+  bool goaway = is_goaway(note, &number) &&
+                raia_tls_session(d->easy) == d->session &&
+                place_of(d)->number == d->number;
   if (goaway)
-    goaways->list[goaways->count++ % RAIA_GOAWAYS] =
-        (struct raia_goaway){d->session, number};
+    place_of(d)->last = number;
   return goaway || raia_delivery_is_refused(d);
 }
 
 bool raia_delivery_is_refused(const struct raia_delivery *d) {
-  if (d->refused)
-    return true;
-  for (int i = 0; i < RAIA_GOAWAYS && d->stream != 0; i++)
-    if (d->goaways->list[i].session == d->session &&
-        d->stream > d->goaways->list[i].last)
-      return true;
-  return false;
+  return d->refused || (d->number != 0 && place_of(d)->number == d->number &&
+                        d->stream > place_of(d)->last);
 }
 
 bool raia_delivery_may_be_read(const struct raia_delivery *d) {

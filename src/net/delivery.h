@@ -7,16 +7,18 @@
 
 #include <stdbool.h>
 
-/* The last stream that a server has looked at on a connection. */
+/* A connection of HTTP/2, and the last stream that its server has looked at.
+   The session of TLS tells which it is only as long as it is open. */
 struct raia_goaway {
-  const void *session; /* the connection's, of TLS; NULL: an unused place */
+  const void *session;
+  unsigned number; /* of the connection, from 1; 0: an unused place */
   unsigned last;
 };
 
 enum { RAIA_GOAWAYS = 16 };
 
-/* The latest that a client's attempts have read: one reads what concerns all
-   that share its connection. */
+/* The latest connections that a client's attempts have made: one attempt reads
+   what concerns all that share its connection. */
 struct raia_goaways {
   struct raia_goaway list[RAIA_GOAWAYS];
   unsigned count; /* how many there were */
@@ -32,7 +34,8 @@ struct raia_delivery {
   bool kept;    /* the connection had been used before */
   enum raia_protocol protocol; /* of the connection; unknown: can't be told */
   long bytes_before;           /* sent by the start: a CONNECT */
-  const void *session;         /* of TLS, the identity of the connection */
+  const void *session;         /* of TLS */
+  unsigned number;             /* of the connection, 0 when not known */
   unsigned stream;             /* of HTTP/2, 0 when not known */
   bool refused;                /* the server has said so: REFUSED_STREAM */
 };
