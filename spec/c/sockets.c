@@ -25,12 +25,13 @@ int main(void) {
     int peer = 1 + rand() % 3;
     if (rand() % 2 == 0) {
       raia_sockets_remove(&sockets, fd);
-      open_ones[fd] = (struct raia_ports){0, 0, false, NULL};
+      open_ones[fd] = (struct raia_ports){0};
     } else if (open_ones[fd].own == 0) {
       bool multiplexes = rand() % 2 == 0;
       raia_sockets_add(&sockets, fd, own, peer, multiplexes);
-      open_ones[fd] = (struct raia_ports){
-          (unsigned short)own, (unsigned short)peer, multiplexes, NULL};
+      open_ones[fd] = (struct raia_ports){.own = (unsigned short)own,
+                                          .peer = (unsigned short)peer,
+                                          .multiplexes = multiplexes};
     }
     int found = raia_sockets_find(&sockets, own, peer);
     if (found != expected(own, peer)) {

@@ -17,8 +17,11 @@
    looked at the stream (GOAWAY with a lower one, REFUSED_STREAM). libcurl
    passes the last on in notes for its debug callback only. They are matched
    whole, and one that is missing or worded otherwise proves nothing. A GOAWAY
-   belongs to the connection that libcurl is on as it says so, which the TLS
-   session tells: while it looks for a connection it reads from others, too.
+   belongs to the connection that libcurl is on as it says so: while it looks
+   for a connection it reads from others, too. The TLS session tells them
+   apart, but only while the attempt's own connection is open: later, another
+   may have its address. So connections are numbered, and notes that come
+   after theirs was closed are not heard.
 
    Its own answer. Over HTTP/1 a connection is one call's at a time. libcurl
    7.88 puts a second one on it where it knows another connection to the host
@@ -32,7 +35,6 @@
 
 #include "tls.h"
 
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,30 +66,6 @@ static bool is_clean(const struct raia_delivery *d, int fd, bool tls) {
   return look.revents == 0 && !(tls && raia_tls_holds_bytes(d->easy));
 }
 
-/* The number of the latest connection with this session, 0 when not known. */
-static unsigned number_of(const struct raia_goaways *goaways,
-                          const void *session) {
-  unsigned number = 0;
-  for (int i = 0; i < RAIA_GOAWAYS; i++)
-    if (goaways->list[i].session == session &&
-        goaways->list[i].number > number)
-      number = goaways->list[i].number;
-  return number;
-}
-
-/* Adds a connection, and gives its number. */
-static unsigned add(struct raia_goaways *goaways, const void *session) {
-  unsigned number = ++goaways->count;
-  goaways->list[number % RAIA_GOAWAYS] =
-      (struct raia_goaway){session, number, UINT_MAX};
-  return number;
-}
-
-/* The place of the attempt's connection, which may be another's by now. */
-static struct raia_goaway *place_of(const struct raia_delivery *d) {
-  return &d->goaways->list[d->number % RAIA_GOAWAYS];
-}
-
 bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls) {
   long connects = 0;
   if (!raia_delivery_may_connect(d))
@@ -97,9 +75,6 @@ bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls) {
   d->kept = connects == 0;
   d->protocol = tls ? raia_tls_protocol(d->easy) : RAIA_HTTP1;
   d->session = tls ? raia_tls_session(d->easy) : NULL;
-  if (d->protocol == RAIA_HTTP2)
-    d->number = d->kept ? number_of(d->goaways, d->session)
-                        : add(d->goaways, d->session);
   d->unclean = d->kept && !is_clean(d, fd, tls);
   if (d->unclean) /* no call uses it again, unless one is still on it */
     curl_easy_setopt(d->easy, CURLOPT_FORBID_REUSE, 1L);
@@ -154,17 +129,22 @@ bool raia_delivery_note(struct raia_delivery *d, const char *text,
     d->stream = number;
   else if (is_refusal(note, d->stream))
     d->refused = true;
-  bool goaway = is_goaway(note, &number) &&
-                raia_tls_session(d->easy) == d->session &&
-                place_of(d)->number == d->number;
+  bool goaway =
+      is_goaway(note, &number) && raia_tls_session(d->easy) == d->session;
   if (goaway)
-    place_of(d)->last = number;
+    d->goaways->list[d->goaways->count++ % RAIA_GOAWAYS] =
+        (struct raia_goaway){d->connection, number};
   return goaway || raia_delivery_is_refused(d);
 }
 
 bool raia_delivery_is_refused(const struct raia_delivery *d) {
-  return d->refused || (d->number != 0 && place_of(d)->number == d->number &&
-                        d->stream > place_of(d)->last);
+  if (d->refused)
+    return true;
+  for (int i = 0; i < RAIA_GOAWAYS && d->connection != 0; i++)
+    if (d->goaways->list[i].connection == d->connection &&
+        d->stream > d->goaways->list[i].last)
+      return true;
+  return false;
 }
 
 bool raia_delivery_may_be_read(const struct raia_delivery *d) {

@@ -7,18 +7,16 @@
 
 #include <stdbool.h>
 
-/* A connection of HTTP/2, and the last stream that its server has looked at.
-   The session of TLS tells which it is only as long as it is open. */
+/* The last stream that a server has looked at on a connection. */
 struct raia_goaway {
-  const void *session;
-  unsigned number; /* of the connection, from 1; 0: an unused place */
+  unsigned connection; /* its number; 0: an unused place */
   unsigned last;
 };
 
 enum { RAIA_GOAWAYS = 16 };
 
-/* The latest connections that a client's attempts have made: one attempt reads
-   what concerns all that share its connection. */
+/* The latest that a client's attempts have read: one reads what concerns all
+   that share its connection. */
 struct raia_goaways {
   struct raia_goaway list[RAIA_GOAWAYS];
   unsigned count; /* how many there were */
@@ -35,7 +33,7 @@ struct raia_delivery {
   enum raia_protocol protocol; /* of the connection; unknown: can't be told */
   long bytes_before;           /* sent by the start: a CONNECT */
   const void *session;         /* of TLS */
-  unsigned number;             /* of the connection, 0 when not known */
+  unsigned connection;         /* its number, 0 when not known */
   unsigned stream;             /* of HTTP/2, 0 when not known */
   bool refused;                /* the server has said so: REFUSED_STREAM */
 };
@@ -51,7 +49,8 @@ bool raia_delivery_may_connect(struct raia_delivery *d);
    TLS. At most once true. */
 bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls);
 
-/* Takes from a note of libcurl's for this handle what the server has said.
+/* To be called only while the attempt's connection is open. Takes from a note
+   of libcurl's for this handle what the server has said.
    True when it has refused this request, or, by GOAWAY, may have refused
    others. */
 bool raia_delivery_note(struct raia_delivery *d, const char *text,

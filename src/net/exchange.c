@@ -7,14 +7,11 @@
 #include "retry.h"
 #include "tls.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* libcurl keeps them, in several times as much memory. */
@@ -143,26 +140,13 @@ int raia_on_close(void *loop, curl_socket_t fd) {
   return close(fd);
 }
 
-/* The port of this end of a socket, 0 when it has none. */
-static int port_of(int fd) {
-  struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-  socklen_t size = sizeof address;
-  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-    return 0;
-  if (address.ss_family == AF_INET)
-    return ntohs(((struct sockaddr_in *)&address)->sin_port);
-  if (address.ss_family == AF_INET6)
-    return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-  return 0;
-}
-
 /* Remembers the socket of a new connection, and returns it, or -1. libcurl may
    have made several, of which the first to connect has won. */
 static int remember_socket(const struct raia_handle *handle, int own,
                            int peer) {
   bool multiplexes = handle->delivery.protocol == RAIA_HTTP2;
   for (int i = 0; i < RAIA_SOCKETS_KEPT && i < handle->sockets_made; i++)
-    if (port_of(handle->sockets[i]) == own) {
+    if (raia_sockets_port(handle->sockets[i]) == own) {
       raia_loop_connected(handle->exchange->loop, handle->sockets[i], own,
                           peer, multiplexes);
       return handle->sockets[i];
@@ -203,10 +187,10 @@ int raia_on_ready(void *handle, char *ip, char *own_ip, int port,
     return CURL_PREREQFUNC_ABORT;
   if (!h->delivery.kept)
     fd = remember_socket(h, own_port, port);
-  if (h->delivery.protocol != RAIA_HTTP2) {
-    x->socket = fd;
+  x->socket = fd;
+  h->delivery.connection = raia_sockets_number(&x->loop->sockets, fd);
+  if (h->delivery.protocol != RAIA_HTTP2)
     raia_sockets_use(&x->loop->sockets, fd, x);
-  }
   learn(x, h->delivery.protocol);
   raia_trace_listen(&h->trace, h->delivery.protocol == RAIA_HTTP2);
   return CURL_PREREQFUNC_OK;
@@ -229,10 +213,13 @@ static void end_refused(struct raia_deferred *deferred) {
 }
 
 void raia_on_note(struct raia_handle *h, const char *text, size_t size) {
-  if (!raia_delivery_note(&h->delivery, text, size))
+  struct raia_loop *loop = h->exchange->loop;
+  unsigned open = raia_sockets_number(&loop->sockets, h->exchange->socket);
+  if (open == 0 || open != h->delivery.connection ||
+      !raia_delivery_note(&h->delivery, text, size))
     return;
   h->multi->refusals.run = end_refused;
-  raia_loop_defer(h->exchange->loop, &h->multi->refusals);
+  raia_loop_defer(loop, &h->multi->refusals);
 }
 
 /* ---- begin and leave ---- */

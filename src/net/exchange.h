@@ -28,7 +28,7 @@ struct raia_exchange {
   struct raia_outcome *outcome;
   struct raia_loop *loop;
   struct raia_handle *handle; /* NULL while none is under way */
-  int socket;                 /* of its connection, of HTTP/1, or -1 */
+  int socket;                 /* of its connection, or -1: not known */
   double started;             /* on the clock of raia_now */
   size_t header_bytes, trailer_bytes;
   bool framed;   /* the reply says how long it is */

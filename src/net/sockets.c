@@ -1,11 +1,26 @@
 /* The sockets of open connections, by their ports. */
 #include "sockets.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { SEVERAL = -1, ANY = -1 }; /* in the place of a socket, of a port */
+
+int raia_sockets_port(int fd) {
+  struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+    return 0;
+  if (address.ss_family == AF_INET)
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+  if (address.ss_family == AF_INET6)
+    return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+  return 0;
+}
 
 /* The place of an own port, or NULL when there is none yet. */
 static int *place_of(const struct raia_sockets *sockets, int own) {
@@ -60,8 +75,10 @@ void raia_sockets_add(struct raia_sockets *sockets, int fd, int own, int peer,
   if (place == NULL)
     return;
   raia_sockets_remove(sockets, fd);
-  sockets->ports[fd] = (struct raia_ports){
-      (unsigned short)own, (unsigned short)peer, multiplexes, NULL};
+  sockets->ports[fd] = (struct raia_ports){.own = (unsigned short)own,
+                                           .peer = (unsigned short)peer,
+                                           .multiplexes = multiplexes,
+                                           .number = ++sockets->count};
   sockets->multiplexing += multiplexes;
   *place = *place == 0 ? fd + 1 : SEVERAL;
 }
@@ -69,6 +86,11 @@ void raia_sockets_add(struct raia_sockets *sockets, int fd, int own, int peer,
 void raia_sockets_use(struct raia_sockets *sockets, int fd, const void *user) {
   if (fd >= 0 && fd < sockets->room && sockets->ports[fd].own != 0)
     sockets->ports[fd].user = user;
+}
+
+unsigned raia_sockets_number(const struct raia_sockets *sockets, int fd) {
+  bool open = fd >= 0 && fd < sockets->room && sockets->ports[fd].own != 0;
+  return open ? sockets->ports[fd].number : 0;
 }
 
 const void *raia_sockets_user(const struct raia_sockets *sockets, int fd) {
@@ -96,5 +118,5 @@ void raia_sockets_free(struct raia_sockets *sockets) {
   for (int i = 0; i < 256; i++)
     free(sockets->pages[i]);
   free(sockets->ports);
-  memset(sockets, 0, sizeof *sockets);
+  *sockets = (struct raia_sockets){.count = sockets->count};
 }
