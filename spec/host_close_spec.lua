@@ -190,9 +190,10 @@ describe("an error", function()
         { on_progress = raised })]],
     ["a task in run"] = [[
       caught(raia.run, function()
-        raia.spawn(raised)
         post(connect(), "/a")
         post(connect(), "/b")
+        raia.spawn(raised)
+        raia.sleep(60)
       end)]],
     ["a task joined"] = [[
       local task = raia.spawn(function()

@@ -281,16 +281,18 @@ function request:cancel() end
 -- and in a coroutine of the event loop in use only that coroutine. In any other coroutine, such as
 -- a generator, they block: they never yield to a stranger.
 
----Runs fn and all the tasks spawned in it, and returns what fn returns when all have ended. It
----raises what fn raises (the tasks are then cancelled), else the first error of a task that nobody
----joined.
+---Runs fn and all the tasks spawned in it, and returns what fn returns when all have ended. What fn
+---raises, or a task that nobody is joining, ends it at once: the others are cancelled, the error is
+---raised, and a warning of Lua's tells each error after it.
 ---Within a task it suspends that task.
 ---@param fn function
 ---@param ... any its arguments
 ---@return any ...
 function raia.run(fn, ...) end
 
----Makes a task of fn. It runs in `raia.run`, in `raia.step`, while somebody outside of all tasks
+---Makes a task of fn. It belongs to the call it is spawned in and ends with it: `run` waits for it;
+---`gather`, `map`, `each` and `timeout` cancel it when they are done. Spawned outside of these it
+---belongs to nothing. It runs in `raia.run`, in `raia.step`, while somebody outside of all tasks
 ---joins or sleeps, and in the event loop in use. One that has not ended when the program does is
 ---dropped, and a warning of Lua's says where it was.
 ---@param fn function
@@ -303,14 +305,19 @@ local task = {}
 
 ---Waits for the task to end and returns what its function returned. Raises what it raised; a
 ---string has the task's traceback added. Of a cancelled task: `nil, message, err` with kind `cancelled`.
+---@param seconds? number at most so long; then it returns `nil, message, err` with kind `timeout`,
+---and the task goes on
 ---@return any ...
-function task:join() end
+function task:join(seconds) end
 
----Ends the task where it waits: the request that it waits for is cancelled, its `<close>`
----variables are closed. Raises when it is called by the task itself.
+---Ends the task where it waits, and waits until it has ended. One that has what it waited for has
+---its turn first. No pcall of the task keeps it from ending. The request that a call of the task
+---waits for is cancelled, unless others wait for it, too; its `<close>` handlers run, and may make
+---calls and wait, for five seconds in all. Raises when it is called by the task itself.
 ---@return boolean cancelled false: it had ended
 function task:cancel() end
 
+---Gives way, so that a task which polls it does not hold up the others.
 ---@return boolean done whether it has ended
 function task:done() end
 
@@ -319,13 +326,15 @@ function task:done() end
 ---@return any[]|nil results the first result of each; nil when one of them fails, that is, returns
 ---nil or false with something behind it; the others are then cancelled
 ---@return any message of the first that failed
----@return any err of the first that failed
+---@return any err of the first that failed; `err.index` says which, `err.results` what the others
+---had come to
 function raia.gather(functions) end
 
 ---@class raia.MapOptions
 ---@field concurrency? integer how many at most at a time; default 16
 ---@field on_progress? fun(done: integer, total: integer) called after each
 ---@field on_error? "stop"|"collect" default "stop"
+---@field rate? number how many calls of fn begin a second, at most
 
 ---@class raia.MapFailure
 ---@field message string
@@ -339,18 +348,63 @@ function raia.gather(functions) end
 ---@param options? raia.MapOptions
 ---@return any[]|nil results in the order of the list, nil where fn failed
 ---@return table<integer, raia.MapFailure>|any failures by index, with "collect"; else the message
----@return any err
+---@return any err as of `gather`
 function raia.map(list, fn, options) end
 
----Suspends the task or coroutine, or blocks.
+---@class raia.EachOptions
+---@field concurrency? integer how many at most are begun and not yet taken by the loop; default 16
+---@field rate? number how many calls of fn begin a second, at most
+
+---Calls fn(element, index) for each element of a list, side by side, and gives the results as they
+---come: `for i, result, message, err in raia.each(list, fn) do`. When the loop ends, by `break`,
+---too, what is left is cancelled. It raises what fn raises.
+---@param list any[]
+---@param fn fun(element: any, index: integer): any, any, any
+---@param options? raia.EachOptions
+---@return fun(): integer?, any, any, any
+function raia.each(list, fn, options) end
+
+---Makes a queue. Tasks, callbacks of an event loop and plain scripts may put and take.
+---@param room? integer how many values it holds before `put` waits; 0: each is handed from one to
+---the other; default: as many as there are
+---@return raia.Queue
+function raia.queue(room) end
+
+---`for value in queue do` takes until the queue is closed; `#queue` is how many values it holds.
+---@class raia.Queue
+local queue = {}
+
+---Puts a value, which can't be nil, and waits while there is no room.
+---@param value any
+---@return true? put nil: the queue is closed
+---@return string? message
+---@return raia.Error? err of kind `closed`
+function queue:put(value) end
+
+---Takes the oldest value, and waits while there is none.
+---@param seconds? number at most so long
+---@return any value nil: the queue is closed and empty, or, with a message behind it, time is up
+---@return string? message
+---@return raia.Error? err of kind `timeout`
+function queue:take(seconds) end
+
+---Closes it: what is in it can still be taken.
+function queue:close() end
+
+---Suspends the task or coroutine, or blocks. 0 gives way: the others have a turn.
 ---@param seconds number
 function raia.sleep(seconds) end
 
----Calls fn as a task, for at most so many seconds; then it is cancelled.
+---@return number seconds of a clock that never goes back
+function raia.now() end
+
+---Calls fn as a task, for at most so many seconds; then it is cancelled. What has come by then
+---counts: an answer that is there is had, whatever the clock says. With 0 fn is not called.
 ---@param seconds number
 ---@param fn function
 ---@param ... any its arguments
----@return any ... what fn returns; or `nil, message, err` with kind `timeout`
+---@return any ... what fn returns; or `nil, message, err` with kind `timeout`, and in `err.results`
+---what a `map` or `gather` that it cut short had come to
 function raia.timeout(seconds, fn, ...) end
 
 ---Moves everything along: for programs with a loop of their own.
@@ -382,6 +436,9 @@ function raia.use(loop) end
 ---@field current? fun(): any a token for the running coroutine; nil when it is none of the loop's
 ---@field suspend? fun(token: any, seconds: number) suspend the running coroutine until it is
 ---resumed or, unless they are math.huge, the seconds are over
+---@field adopt? fun(go_on: function, ...): function? have a task wait that has yielded the values
+---behind go_on, which are the loop's own: go_on(...) resumes it with results. Returns a function
+---that gives the wait up; nil: these values mean nothing to the loop
 ---@field resume? fun(token: any) have a coroutine go on soon; it may have ended or gone on already
 
 ---@class raia.sandbox

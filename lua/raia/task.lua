@@ -1,238 +1,273 @@
 -- Tasks: coroutines that wait for requests, for time and for each other, side by side.
 -- What is public of it is described in raia/meta.lua.
-local require, table, ipairs = require, table, ipairs -- which a host may take away later
-local setmetatable, getmetatable = setmetatable, getmetatable
-local coroutine = coroutine or setmetatable({ isyieldable = function() return false end }, {
-  __index = function() error("raia: this host has no `coroutine`, which tasks need", 0) end,
-})
-local scheduler = require "raia.core".scheduler
+local require, next, pairs = require, next, pairs -- which a host may take away later
+local setmetatable, getmetatable, type, tostring = setmetatable, getmetatable, type, tostring
+local pcall, xpcall, error = pcall, xpcall, error
+local table = table
+local core = require "raia.core".scheduler
+local schedule = require "raia.schedule"
+local coroutine = schedule.coroutine
 
-local unpack, huge = table.unpack, math.huge
-
-local tasks = {} -- those that have not ended, by their coroutines
-local first, last -- of a queue of tasks to be resumed, linked by their `next`
-local turns = 0 -- how often a task has been put there
-local no_memory = table.pack("not enough memory")
-local loop -- the event loop in use, if any
-
-local function nothing() end
-
-local changed -- tells the loop that there is something else to wait for
-
----- Where a wait suspends -------------------------------------------------------------------
-
-local function wake(task) -- needs no memory
-  if task.waiting then
-    turns = turns + 1
-    task.waiting, task.next, task.turn = false, false, turns
-    if first then last.next = task else first = task end
-    last = task
-    changed()
-  end
-end
-
--- Tasks as a loop of their own: its tokens are the tasks.
-local own = { resume = wake }
-
-function own.suspend(task, seconds)
-  local alarm <close> = seconds < huge -- luacheck: ignore
-    and scheduler.alarm(seconds, function() wake(task) end) or nil
-  task.waiting = true
-  coroutine.yield()
-end
-
--- The loop that may suspend the running coroutine, and its token for it; nil: it has to block.
-local function here()
-  if not coroutine.isyieldable() then return nil end
-  local task = tasks[coroutine.running()]
-  if task then return own, task end
-  local token = loop and loop.current and loop.current()
-  if token then return loop, token end
-end
-
--- Ends a wait, however it ends: cut short, it cancels the request that was waited for.
-local Guard = {}
-
-function Guard:__close()
-  scheduler.on_done(self.request, self.wake, true)
-  if not self.returned then self.request:cancel() end
-end
-
--- The wait of a call, in place of blocking; false where it has to block.
-local function suspend(request, seconds)
-  local where, token = here()
-  if not where then return false end
-  local function wake_here() where.resume(token) end
-  local guard <close> = setmetatable({ request = request, wake = wake_here }, Guard)
-  scheduler.on_done(request, wake_here)
-  changed()
-  where.suspend(token, seconds)
-  guard.returned = true
-  return true
-end
-
----- Running tasks -----------------------------------------------------------------------------
-
-local function tell_waiters(task)
-  tasks[task.co] = nil
-  if task.scope then task.scope[task] = nil end
-  for _, tell in ipairs(task.waiters) do tell() end
-end
-
-local function finish(task, failed, ...)
-  local results = table.pack(...)
-  if failed and task.scope then
-    task.scope.failures[#task.scope.failures + 1] = task
-  end
-  task.ended, task.failed, task.results = true, failed, results
-  tell_waiters(task)
-end
-
-local function settle(task, good, ...)
-  if not good then
-    local err = ...
-    if type(err) == "string" then err = scheduler.traceback(task.co, err) end
-    local closed, second = coroutine.close(task.co)
-    if not closed and second ~= (...) then err = second end
-    finish(task, true, err)
-  elseif coroutine.status(task.co) == "dead" then
-    finish(task, false, ...)
-  elseif not task.waiting then -- it yielded by itself: the others' turn
-    task.waiting = true
-    wake(task)
-  end
-end
-
--- Gives a task its turn. One whose end there is no memory for has failed for that.
-local function resume(task)
-  local arguments = task.arguments or nil
-  task.arguments, task.fn = false, false
-  local good, err
-  if arguments then
-    good, err = pcall(settle, task,
-      coroutine.resume(task.co, unpack(arguments, 1, arguments.n)))
-  else
-    good, err = pcall(settle, task, coroutine.resume(task.co))
-  end
-  if good then return end
-  if not task.ended and coroutine.status(task.co) == "dead" then
-    task.ended, task.failed, task.results = true, true, no_memory
-    tell_waiters(task)
-  end
-  error(err, 0)
-end
-
--- Gives each task that is ready now one turn.
-local function run_ready()
-  local stop = turns
-  while first and first.turn <= stop do -- a task may call this, too
-    local task = first
-    first = task.next or nil
-    if not task.ended then
-      if task.scope and task.scope.failures.closing then task:cancel() else resume(task) end
-    end
-  end
-end
-
--- Moves everything along, for at most so many seconds while there is nothing to tell.
-local function step(seconds)
-  run_ready()
-  scheduler.step(first and 0 or seconds)
-  run_ready()
-  changed()
-  return (scheduler.state())
-end
-
-local function step_now() step(0) end
-
-function changed()
-  if not loop then return end
-  local in_flight, fd, seconds = scheduler.state()
-  if first then seconds = 0 end
-  if in_flight == 0 and not seconds then fd = nil end
-  loop.watch(fd, seconds, step_now)
-end
-
--- Waits until done(), which says so after wake has been called: arm(wake) sees to that.
-local function pause(done, arm, seconds)
-  seconds = seconds or huge
-  local until_then = scheduler.now() + seconds
-  local where, token = here()
-  if where then
-    local waiting = true
-    arm(function()
-      if waiting then where.resume(token) end
-    end)
-    while not done() and scheduler.now() < until_then do
-      changed()
-      where.suspend(token, seconds < huge and until_then - scheduler.now() or huge)
-    end
-    waiting = false
-    return
-  end
-  local alarm <close> = seconds < huge -- luacheck: ignore
-    and scheduler.alarm(seconds, nothing) or nil
-  run_ready()
-  while not done() and scheduler.now() < until_then do
-    local in_flight, _, patience = scheduler.state()
-    if first then
-      patience = 0
-    elseif in_flight == 0 and not patience then
-      error("raia: every task waits for another one, and nothing is in flight", 0)
-    end
-    scheduler.step(patience or huge)
-    run_ready()
-  end
-end
-
----- Task --------------------------------------------------------------------------------------
+local running, create = coroutine.running, coroutine.create
+local wake, wait, tasks = schedule.wake, schedule.wait, schedule.tasks
+local pack, unpack = table.pack, table.unpack
 
 local Task = { __name = "raia.task" }
 Task.__index = Task
 
-function Task:__tostring()
-  local state = not self.ended and "under way" or self.failed and "failed" or "done"
-  return ("raia.task (%s)"):format(state)
-end
+---- What a task does, in words -------------------------------------------------------------------
 
--- Where in the program a task is, or what it would have begun with.
+-- Where in the program a task is, and the name of what it has called there.
 local function place(task)
   if task.arguments then
-    local at = scheduler.place(task.fn)
+    local at = core.place(task.fn)
     return at ~= "" and at or "a C function"
   end
-  local level = 0
+  local level, called = 0, nil
   while true do
-    local at = scheduler.place(task.co, level)
-    if not at then return "?" end
-    if at ~= "" and not at:find "raia[/\\]%a+%.lua:%d+$" then return at end
-    level = level + 1
+    local at, name = core.place(task.co, level)
+    if not at then return "?", called end
+    if at ~= "" and not at:find "raia[/\\]%a+%.lua:%d+$" then return at, called end
+    level, called = level + 1, name or called
   end
 end
+
+function Task:__tostring()
+  if self.ended then
+    return ("raia.task (%s)"):format(self.failure and "failed" or self.results.cancelled
+      and "cancelled" or "done")
+  end
+  local at, called = place(self)
+  local what = self.arguments and "not begun" or not self.waiting and "ready"
+    or called and "waits in " .. called or "waits"
+  return ("raia.task (%s, %s)"):format(what, at)
+end
+
+-- A line on each task that has not ended, some of them at most.
+function schedule.report()
+  local lines, left = {}, 0
+  for _, task in pairs(tasks) do
+    if #lines < 20 then lines[#lines + 1] = "  " .. tostring(task) else left = left + 1 end
+  end
+  table.sort(lines)
+  if left > 0 then lines[#lines + 1] = ("  and %d more"):format(left) end
+  return ("raia: %d tasks\n%s"):format(#lines + left, table.concat(lines, "\n"))
+end
+
+-- Nothing is in flight, and every task waits. One whose coroutine others have closed has ended;
+-- else that is an error.
+function schedule.no_way_on()
+  for co, task in pairs(tasks) do
+    if coroutine.status(co) == "dead" then return schedule.close_hard(task) end
+  end
+  local report = schedule.report():gsub("^.-\n", "", 1)
+  if next(tasks) == nil then report = "  the program itself" end
+  error("raia: every task waits for another one, and nothing is in flight:\n" .. report, 0)
+end
+
+local function warn_of(task, what)
+  core.warn(("%s (%s): %s"):format(what, task.place or "?", tostring(task.failure[1])))
+end
+
+---- How a task ends ------------------------------------------------------------------------------
+
+local no_memory = pack("not enough memory")
+
+local function leave_scope(task)
+  local scope = task.scope
+  task.left = true
+  if task.older then task.older.younger = task.younger else scope.oldest = task.younger end
+  if task.younger then task.younger.older = task.older else scope.youngest = task.older end
+  scope.count = scope.count - 1
+  if task.failure and not task.joined then
+    if scope.failed or scope.closing then
+      warn_of(task, "another task failed")
+    elseif task.end_of and task.end_of.waiter then
+      scope.unheard = scope.unheard or task -- who has cancelled it may still join it
+    else
+      scope.failed = task
+    end
+  end
+  if scope.waiter then wake(scope.waiter) end
+end
+
+-- Ends a task, given what xpcall has returned.
+local function finish(task, good, ...)
+  task.ended, task.waiting = true, false
+  tasks[task.co] = nil
+  if task.grace_alarm then core.off(task.grace_alarm) end
+  if good then
+    task.results = pack(...)
+  elseif not task.failure and (...) == core.interrupted then
+    task.results = pack(core.failure("cancelled", "the task was cancelled",
+      task.fn and "no" or "maybe"))
+    task.results[3].results = task.partial
+    task.results.cancelled = true
+  else
+    task.failure = task.failure or pack(...)
+  end
+  if schedule.is_awaited(task) then task.joined = true end
+  if task.waiter then wake(task.waiter) end
+  if task.end_of and task.end_of.waiter then wake(task.end_of.waiter) end
+  if task.scope then leave_scope(task) end
+end
+
+-- Where memory has run out, its end still comes.
+function schedule.finish(task, ...)
+  local good, err = pcall(finish, task, ...)
+  if good then return end
+  if not task.results then task.failure = task.failure or no_memory end
+  if task.waiter then wake(task.waiter) end
+  if task.scope and not task.left then leave_scope(task) end
+  error(err, 0)
+end
+
+-- Handles what is raised in a task and no pcall in it keeps, before its <close> handlers run.
+local function failing(err)
+  local task = tasks[running()]
+  if not task or err == core.interrupted then return err end
+  if type(err) == "string" then err = core.traceback(task.co, err, 2) end
+  if task.failure then
+    core.warn(("a <close> handler failed, too (%s): %s"):format(task.place, tostring(err)))
+    return err
+  end
+  task.failure, task.place = pack(err), place(task)
+  task.ending, task.grace = true, task.grace or core.now() + schedule.GRACE
+  return err
+end
+
+-- The function of a task's coroutine. Below its own function there are two: this and xpcall.
+local function body(task, fn, ...)
+  return schedule.finish(task, xpcall(fn, failing, ...))
+end
+
+---- Scopes: tasks that end with the call they were spawned in ------------------------------------
+
+local Scope = {}
+Scope.__index = Scope
+
+-- How what cuts short the running task shows what was there by then: returns what was shown.
+local function show_partial(results)
+  local task = tasks[running()]
+  if not task then return nil end
+  local before = task.partial
+  task.partial = results
+  return before
+end
+
+local function is_over(scope) return scope.count == 0 or scope.failed end
+
+-- Waits until none is left or one has failed, for at most so many seconds. Returns whether.
+function Scope:wait(seconds)
+  return wait(self, is_over, seconds)
+end
+
+-- The task whose error the call that the scope belongs to has to raise, or nil.
+function Scope:failure()
+  return self.failed or self.unheard and not self.unheard.joined and self.unheard or nil
+end
+
+function Scope:cancel()
+  local task, grace = self.youngest, nil
+  local parent = tasks[running()]
+  if parent and parent.ending then grace = parent.grace end
+  while task do
+    local older = task.older
+    schedule.cancel(task, grace)
+    task = older
+  end
+end
+
+-- Whether none is left that can end: one that has resumed the running code can not, as when it
+-- calls os.exit.
+local function is_closed(scope)
+  local task = scope.youngest
+  while task do
+    if coroutine.status(task.co) ~= "normal" then return false end
+    task = task.older
+  end
+  return true
+end
+
+local function wait_until_closed(scope)
+  local parent = tasks[running()]
+  local before = parent and parent.closes
+  if parent then parent.closes = true end
+  wait(scope, is_closed)
+  if parent then parent.closes = before end
+end
+
+-- Ends what is left. Where that can't be waited for, it ends at once.
+function Scope:__close()
+  self.closing = true
+  if self.count == 0 then return end
+  local good, err = pcall(self.cancel, self)
+  if good then good, err = pcall(wait_until_closed, self) end
+  local task = self.youngest
+  while task do
+    local older = task.older
+    if coroutine.status(task.co) ~= "normal" then schedule.close_hard(task) end
+    task = older
+  end
+  if not good then error(err, 0) end
+end
+
+local function new_scope()
+  return setmetatable({ count = 0, failed = false, closing = false, waiter = false,
+    oldest = false, youngest = false }, Scope)
+end
+
+-- The scope that a task which is spawned here belongs to.
+local function scope_here()
+  local parent = tasks[running()]
+  return parent and parent.home
+end
+
+---- Task -----------------------------------------------------------------------------------------
 
 function Task:__gc()
   if not self.ended and tasks[self.co] then
-    scheduler.warn(("a task (%s) was dropped %s"):format(place(self),
+    core.warn(("a task (%s) was dropped %s"):format(place(self),
       self.arguments and "before it had begun" or "unfinished"))
-  elseif self.failed and not self.joined and not self.scope then
-    scheduler.say("raia: a task that nobody joined failed: " .. tostring(self.results[1]) .. "\n")
+  elseif self.failure and not self.joined and not self.scope then
+    core.say("raia: a task that nobody joined failed: " .. tostring(self.failure[1]) .. "\n")
   end
 end
 
--- A task that ends with `scope`; what it spawns ends with `home`. nil: with nothing.
+-- A task that ends with `scope`; what it spawns ends with `home`. false: with nothing.
 local function spawn_in(scope, home, fn, ...)
-  if scope and scope.failures.closing then scope = nil end
   local callable = fn
   if type(fn) ~= "function" then fn = function(...) return callable(...) end end
-  local task = setmetatable({ waiters = {}, scope = scope, home = home, waiting = true,
-    ended = false, failed = false, results = false, joined = false, next = false, turn = 0,
-    arguments = false, co = false, fn = fn }, Task)
-  task.co = coroutine.create(fn)
-  task.arguments = table.pack(...)
+  local task = setmetatable({
+    co = create(body), fn = fn, arguments = pack(...), scope = scope or false,
+    home = home or false,
+    waiting = true, ready = false, next = false, turn = 0, waiter = false,
+    ended = false, joined = false, results = false, failure = false,
+    ending = false, cancelled = false, delivered = false, overdue = false,
+    alarm = false, request = false, object = false, owns = false, older = false, younger = false,
+  }, Task)
+  if scope and scope.closing then -- by a <close> handler
+    task.ending, task.grace = true, core.now() + schedule.GRACE
+  end
   tasks[task.co] = task
-  if scope then scope[task] = true end
-  wake(task)
+  if scope then
+    local youngest = scope.youngest
+    task.older = youngest
+    if youngest then youngest.younger = task else scope.oldest = task end
+    scope.youngest = task
+    scope.count = scope.count + 1
+  end
+  schedule.ready(task)
   return task
+end
+
+local function has_ended(task) return task.ended end
+
+-- What a task that has ended is worth.
+local function results_of(task)
+  task.joined = true
+  if task.failure then error(task.failure[1], 0) end
+  return unpack(task.results, 1, task.results.n)
 end
 
 local function check_seconds(seconds, name)
@@ -252,93 +287,76 @@ local function check_function(fn, name, level)
   end
 end
 
--- Where a task that is spawned here belongs.
-local function home_here()
-  local parent = tasks[coroutine.running()]
-  return parent and parent.home
-end
-
-local function spawn(fn, ...)
-  check_function(fn, "spawn")
-  return spawn_in(home_here(), home_here(), fn, ...)
-end
-
-function Task:join()
-  if not self.ended then
-    pause(function() return self.ended end, function(tell) table.insert(self.waiters, tell) end)
+local function check_task(task)
+  if getmetatable(task) ~= Task then
+    error("raia.task: a task is needed, not a " .. type(task), 3)
   end
-  self.joined = true
-  if self.failed then error(self.results[1], 0) end
-  return unpack(self.results, 1, self.results.n)
+end
+
+function Task:join(seconds)
+  check_task(self)
+  if seconds ~= nil then check_seconds(seconds, "task.join") end
+  if not wait(self, has_ended, seconds) then
+    return core.failure(seconds and "timeout" or "cancelled", seconds
+      and ("the task has not ended within %g s"):format(seconds) or "the task was not waited for",
+      "maybe")
+  end
+  return results_of(self)
 end
 
 function Task:done()
+  check_task(self)
+  if not self.ended then schedule.sleep(0) end
   return self.ended
 end
 
-local function finish_cancelled(task, closed, err)
-  if closed then
-    finish(task, false, scheduler.failure("cancelled", "the task was cancelled"))
-  else
-    finish(task, true, err)
-  end
-end
-
 function Task:cancel()
+  check_task(self)
   if self.ended then return false end
   local status = coroutine.status(self.co)
-  if status == "running" or status == "normal" then
+  if status == "running" or status == "normal" and not tasks[running()] then
     error("raia: a task cannot cancel itself: return from it", 2)
   end
-  -- What its <close> variables do cannot come back to it, and is no failure yet.
-  self.ended, self.failed, self.results, self.joined = true, true, no_memory, true
-  local closed, closing_error = coroutine.close(self.co)
-  self.joined = false
-  local good, err = pcall(finish_cancelled, self, closed, closing_error)
-  if self.results == no_memory then
-    tell_waiters(self)
-  elseif not good then
-    error(err, 0)
-  end
+  schedule.cancel(self)
+  -- It is not joined by that: what its <close> handlers raise is still an error.
+  self.end_of = self.end_of or { waiter = false, task = self }
+  wait(self.end_of, function(end_of) return end_of.task.ended end)
   return true
 end
 
-local function sleep(seconds)
-  check_seconds(seconds, "sleep")
-  pause(function() return false end, nothing, seconds)
-end
-
----- Event loops -------------------------------------------------------------------------------
-
-local function use(name)
-  local new = name
-  if type(name) == "string" then
-    local found, result = pcall(require, "raia.loop." .. name)
-    if not found then
-      error(("raia.use: no event loop '%s' here: %s"):format(name, result), 2)
-    end
-    new = result
-  end
-  if new ~= nil and (type(new) ~= "table" or type(new.watch) ~= "function") then
-    error("raia.use: the name of an event loop, a table that is one, or nil is needed", 2)
-  end
-  if loop and loop ~= new then loop.watch(nil, nil, step_now) end
-  loop = new
-  scheduler.hooks(suspend, loop and changed)
-  changed()
-end
-
-scheduler.hooks(suspend)
-
 return {
-  spawn = spawn, sleep = sleep, use = use,
+  spawn = function(fn, ...)
+    check_function(fn, "spawn")
+    local home = scope_here()
+    return spawn_in(home, home, fn, ...)
+  end,
+  sleep = function(seconds)
+    check_seconds(seconds, "sleep")
+    schedule.sleep(seconds)
+  end,
   step = function(seconds)
     check_seconds(seconds or 0, "step")
-    return step(seconds or 0)
+    return schedule.step(seconds or 0)
   end,
-  -- for raia/many.lua
+  use = function(name)
+    local new = name
+    if type(name) == "string" then
+      local found, result = pcall(require, "raia.loop." .. name)
+      if not found then
+        error(("raia.use: no event loop '%s' here: %s"):format(name, result), 2)
+      end
+      new = result
+    end
+    if new ~= nil and (type(new) ~= "table" or type(new.watch) ~= "function") then
+      error("raia.use: the name of an event loop, a table that is one, or nil is needed", 2)
+    end
+    schedule.use(new)
+  end,
+  now = core.now,
+  -- for raia/many.lua and raia/queue.lua
   inner = {
-    spawn_in = spawn_in, home_here = home_here, pause = pause,
+    spawn_in = spawn_in, new_scope = new_scope, results_of = results_of,
+    show_partial = show_partial,
     is_callable = is_callable, check_function = check_function, check_seconds = check_seconds,
   },
 }

@@ -235,7 +235,9 @@ local chances = {
     local task = pick(self.tasks)
     if not task then return end
     local good, err = pcall(task.cancel, task) -- one that blocks, in a generator, can't be
-    if not good and not err:find "cannot cancel" then self:complain("cancelled:", err) end
+    if not good and not on_purpose(err) and not tostring(err):find "cannot cancel" then
+      self:complain("cancelled:", tostring(err))
+    end
   end },
   { 6, function(self)
     local task = pick(self.tasks)

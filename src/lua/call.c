@@ -134,9 +134,9 @@ static int go(lua_State *L, int request, bool sound, bool wait) {
     raia_request_start(L, request);
   if (wait)
     return raia_request_wait(L, request, HUGE_VAL);
-  raia_tasks_changed(L);
   ((struct raia_request *)lua_touserdata(L, request))->held = true;
   lua_pushvalue(L, request);
+  raia_tasks_changed(L, request);
   return 1;
 }
 

@@ -2,6 +2,7 @@
 #include "notify.h"
 
 #include "hide.h"
+#include "tasks.h"
 #include "wait.h"
 
 #include <lauxlib.h>
@@ -90,20 +91,13 @@ static void call_on_event(lua_State *L, struct raia_request *r) {
   lua_pop(L, 3);
 }
 
-/* Calls the functions that wait for the request at the top. */
+/* Wakes who waits for the request at the top. */
 static void wake(lua_State *L, struct raia_request *r) {
-  lua_getiuservalue(L, -1, RAIA_REQUEST_WAKE); /* request, set */
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pushnil(L)) {
-    lua_pop(L, 1);
-    lua_pushvalue(L, -1);
-    lua_call(L, 0, 0);
-    lua_pushnil(L); /* not before: it is called again if memory ran out */
-    lua_rawset(L, -3);
-  }
+  lua_getiuservalue(L, -1, RAIA_REQUEST_WAITER);
+  raia_tasks_wake(L, false);
+  r->awaited = false; /* not before: memory may run out */
   lua_pushnil(L);
-  lua_setiuservalue(L, -3, RAIA_REQUEST_WAKE);
-  lua_pop(L, 1);
-  r->awaited = false;
+  lua_setiuservalue(L, -2, RAIA_REQUEST_WAITER);
 }
 
 /* Whether Lua need not hear of the transfer. It is logged. */
@@ -157,7 +151,7 @@ static int tell_alarm(lua_State *L) {
   raia_wait_find(L, lua_touserdata(L, 1));
   if (!lua_isnil(L, -1)) {
     lua_getiuservalue(L, -1, 1);
-    lua_call(L, 0, 0);
+    raia_tasks_wake(L, true);
   }
   return 0;
 }

@@ -125,17 +125,38 @@ static void block(lua_State *L, struct raia_transfer *t, double seconds) {
     if (raia_wait_over(&wait))
       break;
   }
-  raia_tasks_changed(L);
+  raia_tasks_changed(L, 0);
 }
 
-/* Goes on when the wait's function has returned: it has suspended, or leaves
-   it to us to block. The seconds are below what it returned. */
-static int waited(lua_State *L, int status, lua_KContext index) {
+/* Waits for the request at `index` at most so many seconds, then calls
+   `after`, and returns what that returns. A task suspends meanwhile. */
+static int wait_and(lua_State *L, int index, double seconds,
+                    lua_KFunction after) {
+  struct raia_request *r = lua_touserdata(L, index);
+  lua_pushnumber(L, seconds);
+  if (r->transfer.state != RAIA_DONE && raia_tasks_push_suspend(L)) {
+    lua_pushvalue(L, index);
+    lua_pushvalue(L, -3);
+    lua_pushboolean(L, !r->held);
+    lua_callk(L, 3, 1, index, after);
+  } else {
+    lua_pushboolean(L, 0);
+  }
+  return after(L, LUA_OK, index);
+}
+
+/* Goes on when a task has suspended, or else blocks: at the top is whether it
+   has suspended, below it the seconds. */
+static struct raia_transfer *waited(lua_State *L, lua_KContext index) {
   struct raia_transfer *t = lua_touserdata(L, (int)index);
-  (void)status;
   if (!lua_toboolean(L, -1))
     block(L, t, lua_tonumber(L, -2));
-  if (t->state == RAIA_DONE)
+  return t;
+}
+
+static int push_results(lua_State *L, int status, lua_KContext index) {
+  (void)status;
+  if (waited(L, index)->state == RAIA_DONE)
     return raia_request_results(L, (int)index);
   lua_pushnil(L);
   lua_pushliteral(L, "the request is still under way");
@@ -143,26 +164,20 @@ static int waited(lua_State *L, int status, lua_KContext index) {
 }
 
 int raia_request_wait(lua_State *L, int index, double seconds) {
-  const struct raia_transfer *t = lua_touserdata(L, index);
-  lua_pushnumber(L, seconds);
-  if (t->state != RAIA_DONE && seconds > 0 && lua_isyieldable(L) &&
-      raia_tasks_push_suspend(L)) {
-    lua_pushvalue(L, index);
-    lua_pushvalue(L, -3);
-    lua_callk(L, 2, 1, index, waited);
-  } else {
-    lua_pushboolean(L, 0);
-  }
-  return waited(L, LUA_OK, index);
+  return wait_and(L, index, seconds, push_results);
 }
 
 /* ---- methods; their upvalue is the metatable ---- */
 
-static int request_done(lua_State *L) {
-  struct raia_transfer *t = raia_checkself(L, 1, RAIA_REQUEST);
-  block(L, t, 0);
-  lua_pushboolean(L, t->state == RAIA_DONE);
+static int push_done(lua_State *L, int status, lua_KContext index) {
+  (void)status;
+  lua_pushboolean(L, waited(L, index)->state == RAIA_DONE);
   return 1;
+}
+
+static int request_done(lua_State *L) {
+  raia_checkself(L, 1, RAIA_REQUEST);
+  return wait_and(L, 1, 0, push_done);
 }
 
 static int request_wait(lua_State *L) {

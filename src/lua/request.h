@@ -20,8 +20,8 @@ enum {
   RAIA_REQUEST_BODY,
   RAIA_REQUEST_RESULTS, /* packed, once they are made */
   RAIA_REQUEST_ERROR,   /* raised by on_event, in a table */
-  RAIA_REQUEST_WAKE,    /* a set of functions to call when it is done */
-  RAIA_REQUEST_VALUES = RAIA_REQUEST_WAKE /* how many there are */
+  RAIA_REQUEST_WAITER,  /* what to wake when it is done */
+  RAIA_REQUEST_VALUES = RAIA_REQUEST_WAITER /* how many there are */
 };
 
 struct raia_request {

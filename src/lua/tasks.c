@@ -3,6 +3,7 @@
 #include "tasks.h"
 
 #include "error.h"
+#include "interrupt.h"
 #include "notify.h"
 #include "request.h"
 #include "wait.h"
@@ -15,45 +16,73 @@
 
 #define RAIA_ALARM "raia.alarm"
 
-static char suspend_key, changed_key; /* in the registry, by their addresses */
+/* Functions of raia/schedule.lua, in the registry by the addresses of these.
+ */
+static char hook_keys[4];
+enum { SUSPEND, CHANGED, WAKE, REPORT, HOOKS };
 
-bool raia_tasks_push_suspend(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &suspend_key) == LUA_TFUNCTION)
+static bool push_hook(lua_State *L, int hook) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &hook_keys[hook]) == LUA_TFUNCTION)
     return true;
   lua_pop(L, 1);
   return false;
 }
 
-void raia_tasks_changed(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &changed_key) == LUA_TFUNCTION)
-    lua_call(L, 0, 0);
+bool raia_tasks_push_suspend(lua_State *L) { return push_hook(L, SUSPEND); }
+
+void raia_tasks_changed(lua_State *L, int started) {
+  if (!push_hook(L, CHANGED))
+    return;
+  if (started != 0)
+    lua_pushvalue(L, started);
   else
+    lua_pushnil(L);
+  lua_call(L, 1, 0);
+}
+
+void raia_tasks_wake(lua_State *L, bool late) {
+  if (!lua_toboolean(L, -1) || !push_hook(L, WAKE)) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_insert(L, -2);
+  lua_pushboolean(L, late);
+  lua_call(L, 2, 0);
+}
+
+void raia_tasks_report(lua_State *L) {
+  if (push_hook(L, REPORT) && lua_pcall(L, 0, 0, 0) != LUA_OK)
     lua_pop(L, 1);
 }
 
-/* hooks(suspend, changed): sets the functions that are called so: suspend
-   (request, seconds) where a call in a coroutine would block, to return
-   whether it has waited instead; changed() when a request is under way that
-   nobody waits for. nil: none. */
+/* hooks(suspend, changed, wake, report): the functions above, as tasks.h
+   describes them. */
 static int scheduler_hooks(lua_State *L) {
-  lua_settop(L, 2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &changed_key);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &suspend_key);
+  lua_settop(L, HOOKS);
+  for (int i = HOOKS - 1; i >= 0; i--)
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &hook_keys[i]);
   return 0;
 }
 
-/* step(seconds): waits for completion up to so long and tells it. Returns how
-   many requests are in flight. Raises what a hook or a function woken raises.
- */
+/* step(seconds): waits for completions up to so long and tells them. Returns
+   how many requests are in flight and how much was told; nil when it would
+   wait for ever. Raises what a hook or a function woken raises. */
 static int scheduler_step(lua_State *L) {
   struct raia_wait wait;
-  raia_wait_begin(L, &wait, luaL_checknumber(L, 1));
+  double seconds = luaL_checknumber(L, 1);
+  raia_wait_begin(L, &wait, seconds);
+  if (seconds == HUGE_VAL && wait.loop->in_flight == 0 &&
+      raia_loop_next_timeout(wait.loop) < 0)
+    return 0;
+  int told;
   do {
     if (!raia_wait_step(L, &wait))
       return lua_error(L);
-  } while (raia_notify(L, wait.loop) == 0 && !raia_wait_over(&wait));
+    told = raia_notify(L, wait.loop);
+  } while (told == 0 && !raia_wait_over(&wait));
   lua_pushinteger(L, (lua_Integer)wait.loop->in_flight);
-  return 1;
+  lua_pushinteger(L, told);
+  return 2;
 }
 
 /* state(): how many requests are in flight, the descriptor to watch for
@@ -75,35 +104,32 @@ static int scheduler_state(lua_State *L) {
   return 3;
 }
 
-/* on_done(request, wake, off): has wake() called when the request is done;
-   with `off`, takes that back. */
-static int scheduler_on_done(lua_State *L) {
-  struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
-  luaL_checktype(L, 2, LUA_TFUNCTION);
-  bool on = !lua_toboolean(L, 3);
-  if (lua_getiuservalue(L, 1, RAIA_REQUEST_WAKE) != LUA_TTABLE) {
-    if (!on)
-      return 0;
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, RAIA_REQUEST_WAKE);
-  }
-  lua_pushvalue(L, 2);
-  if (on)
-    lua_pushboolean(L, 1);
-  else
-    lua_pushnil(L);
-  lua_rawset(L, -3);
-  r->awaited = true;
-  raia_wait_remember(L, 1, &r->transfer.completion);
-  return 0;
+/* is_done(request) */
+static int scheduler_is_done(lua_State *L) {
+  const struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
+  lua_pushboolean(L, r->transfer.state == RAIA_DONE);
+  return 1;
 }
 
-/* alarm(seconds, wake): has wake() called after so long. Returns what calls
-   it off when it is closed or nobody holds it any more. */
+/* await(request, waiter): has the waiter woken when the request is done; nil:
+   nobody. Returns the waiter that this replaces. */
+static int scheduler_await(lua_State *L) {
+  struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
+  lua_settop(L, 2);
+  lua_getiuservalue(L, 1, RAIA_REQUEST_WAITER);
+  r->awaited = lua_toboolean(L, 2);
+  if (r->awaited)
+    raia_wait_remember(L, 1, &r->transfer.completion);
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, 1, RAIA_REQUEST_WAITER);
+  return 1;
+}
+
+/* alarm(seconds, waiter): has the waiter woken after so long. Returns the
+   alarm; it is off when it is closed or nobody holds it any more. */
 static int scheduler_alarm(lua_State *L) {
   double seconds = luaL_checknumber(L, 1);
-  luaL_checktype(L, 2, LUA_TFUNCTION);
+  luaL_checkany(L, 2);
   struct raia_alarm *alarm = lua_newuserdatauv(L, sizeof *alarm, 1);
   memset(alarm, 0, sizeof *alarm);
   luaL_setmetatable(L, RAIA_ALARM);
@@ -115,29 +141,41 @@ static int scheduler_alarm(lua_State *L) {
   return 1;
 }
 
+/* off(alarm) */
 static int alarm_off(lua_State *L) {
   raia_alarm_stop(luaL_checkudata(L, 1, RAIA_ALARM));
   return 0;
 }
 
-/* failure(kind, message): nil, message, err, as a call that failed gives. */
+/* failure(kind, message, sent): nil, message, err, as a call that failed
+   gives. kind may be nil. */
 static int scheduler_failure(lua_State *L) {
-  luaL_checkstring(L, 1);
   luaL_checkstring(L, 2);
-  lua_settop(L, 2);
+  luaL_checkstring(L, 3);
+  lua_settop(L, 3);
   lua_pushnil(L);
   lua_pushvalue(L, 2);
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   luaL_setmetatable(L, RAIA_ERROR);
-  lua_pushvalue(L, 1);
-  lua_setfield(L, -2, "kind");
-  lua_pushvalue(L, 2);
-  lua_setfield(L, -2, "message");
-  lua_pushliteral(L, "maybe");
-  lua_setfield(L, -2, "sent");
+  for (int i = 1; i <= 3; i++) {
+    static const char *const names[] = {"kind", "message", "sent"};
+    lua_pushvalue(L, i);
+    lua_setfield(L, -2, names[i - 1]);
+  }
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "retryable");
   return 3;
+}
+
+/* is_error(value): whether it is an error of raia's. */
+static int scheduler_is_error(lua_State *L) {
+  bool is = lua_type(L, 1) == LUA_TTABLE && lua_getmetatable(L, 1);
+  if (is) {
+    luaL_getmetatable(L, RAIA_ERROR);
+    is = lua_rawequal(L, -1, -2);
+  }
+  lua_pushboolean(L, is);
+  return 1;
 }
 
 /* ---- what Lua has in io, debug and warn, which a host may take away ---- */
@@ -165,10 +203,11 @@ static int scheduler_traceback(lua_State *L) {
 }
 
 /* place(function): the file and line of its definition; place(thread, level):
-   those where it is in its stack; "" for what is not Lua, nil where the stack
-   ends. */
+   those where it is in its stack, and the name of the function there, if it
+   has one; "" for what is not Lua, nil where the stack ends. */
 static int scheduler_place(lua_State *L) {
   lua_Debug at;
+  at.name = NULL;
   if (lua_isfunction(L, 1)) {
     lua_settop(L, 1);
     lua_getinfo(L, ">S", &at);
@@ -178,13 +217,14 @@ static int scheduler_place(lua_State *L) {
     luaL_argexpected(L, thread != NULL, 1, "function or thread");
     if (!lua_getstack(thread, (int)luaL_checkinteger(L, 2), &at))
       return 0;
-    lua_getinfo(thread, "Sl", &at);
+    lua_getinfo(thread, "Sln", &at);
   }
   if (at.currentline > 0)
     lua_pushfstring(L, "%s:%d", at.short_src, at.currentline);
   else
     lua_pushliteral(L, "");
-  return 1;
+  lua_pushstring(L, at.name);
+  return 2;
 }
 
 /* ---- */
@@ -205,9 +245,12 @@ void raia_tasks_open(lua_State *L) {
   static const luaL_Reg functions[] = {{"hooks", scheduler_hooks},
                                        {"step", scheduler_step},
                                        {"state", scheduler_state},
-                                       {"on_done", scheduler_on_done},
+                                       {"await", scheduler_await},
+                                       {"is_done", scheduler_is_done},
                                        {"alarm", scheduler_alarm},
+                                       {"off", alarm_off},
                                        {"failure", scheduler_failure},
+                                       {"is_error", scheduler_is_error},
                                        {"say", scheduler_say},
                                        {"warn", scheduler_warn},
                                        {"traceback", scheduler_traceback},
@@ -217,7 +260,11 @@ void raia_tasks_open(lua_State *L) {
                                        {0, 0}};
   static const luaL_Reg metamethods[] = {
       {"__gc", alarm_off}, {"__close", alarm_off}, {0, 0}};
+  const char *unknown;
+  if (raia_log_level(&unknown) == RAIA_LOG_DEBUG)
+    raia_wait_report_on_sigquit();
   luaL_setfuncs(L, functions, 0);
+  raia_interrupt_open(L);
   luaL_newmetatable(L, RAIA_ALARM);
   luaL_setfuncs(L, metamethods, 0);
   lua_pop(L, 1);

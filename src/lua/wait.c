@@ -1,8 +1,11 @@
 /* The loop of a Lua state, and waiting for what happens in it. */
 #include "wait.h"
 
+#include "tasks.h"
+
 #include <lauxlib.h>
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 
 static char loop_key,
@@ -58,6 +61,24 @@ void raia_wait_find(lua_State *L, const struct raia_completion *completion) {
   lua_remove(L, -2);
 }
 
+/* ---- SIGQUIT, which asks where tasks wait ---- */
+
+static volatile sig_atomic_t report_wanted;
+
+static void want_report(int signal) {
+  (void)signal;
+  report_wanted = 1;
+}
+
+void raia_wait_report_on_sigquit(void) {
+  struct sigaction action;
+  if (sigaction(SIGQUIT, NULL, &action) != 0 || action.sa_handler != SIG_DFL)
+    return; /* the host has a use of its own for it */
+  memset(&action, 0, sizeof action);
+  action.sa_handler = want_report;
+  sigaction(SIGQUIT, &action, NULL);
+}
+
 /* ---- waiting ---- */
 
 /* How long a hook that a signal handler has set may go unseen: the signal may
@@ -99,6 +120,10 @@ bool raia_wait_step(lua_State *L, struct raia_wait *wait) {
   if (wait->until != HUGE_VAL)
     left = fmax(fmin(left, wait->until - raia_now()), 0);
   raia_loop_step(wait->loop, left);
+  if (report_wanted) {
+    report_wanted = 0;
+    raia_tasks_report(L);
+  }
   return !interrupted(L, wait);
 }
 

@@ -33,6 +33,9 @@ void raia_wait_begin(lua_State *L, struct raia_wait *wait, double seconds);
    error is then at the top. */
 bool raia_wait_step(lua_State *L, struct raia_wait *wait);
 
+/* Has SIGQUIT print where each task waits, unless the program handles it. */
+void raia_wait_report_on_sigquit(void);
+
 /* Whether its time is over. */
 bool raia_wait_over(const struct raia_wait *wait);
 

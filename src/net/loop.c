@@ -18,6 +18,11 @@ enum { MULTI_ROOM = 256 };
    what many calls at once have opened does not stay open. */
 static const double IDLE_LIMIT = 5;
 
+/* How often sockets are looked at before a timer fires that is due: answers
+   that have come while the program was busy are many, or long; and a server
+   that never stops sending does not keep it from firing. */
+enum { LOOKS = 256 };
+
 /* ---- sockets and multi handles ---- */
 
 int raia_loop_socket(const struct raia_loop *loop, int own, int peer) {
@@ -250,11 +255,30 @@ void raia_loop_wake(struct raia_loop *loop) {
     raia_events_wake(loop->events);
 }
 
+static bool is_due(const struct raia_loop *loop) {
+  const struct raia_timer *timer = loop->timers.first;
+  return timer != NULL && timer->due <= raia_now();
+}
+
+/* Waits for sockets, and has libcurl do what they are ready for. Returns how
+   many they were. */
+static int look(struct raia_loop *loop, double seconds) {
+  struct raia_event ready[64];
+  int n = raia_events_wait(loop->events, seconds, ready, 64);
+  for (int i = 0; i < n; i++) {
+    struct raia_multi *multi = &loop->multis[ready[i].tag];
+    if (!raia_multi_act(multi, ready[i].fd, ready[i].what))
+      give_up(multi);
+  }
+  advance(loop);
+  return n;
+}
+
 /* The order of a step. First libcurl does what is due: it begins what was
    added since. Then sockets are waited for and looked at, at most until the
-   next timer. The timers come last: what has come by then is not too late. */
+   next timer. Before a timer fires, they are looked at until there is nothing
+   more to read: what has come by then is not too late. */
 void raia_loop_step(struct raia_loop *loop, double seconds) {
-  struct raia_event ready[64];
   raia_loop_after_fork(loop);
   if (loop->events == NULL)
     return;
@@ -264,12 +288,10 @@ void raia_loop_step(struct raia_loop *loop, double seconds) {
   double timeout = raia_loop_next_timeout(loop);
   if (timeout >= 0 && timeout < seconds)
     seconds = timeout;
-  int n = raia_events_wait(loop->events, seconds, ready, 64);
-  for (int i = 0; i < n; i++) {
-    struct raia_multi *multi = &loop->multis[ready[i].tag];
-    if (!raia_multi_act(multi, ready[i].fd, ready[i].what))
-      give_up(multi);
+  for (int looks = 0; looks < LOOKS && look(loop, seconds) > 0; looks++) {
+    if (!is_due(loop))
+      return;
+    seconds = 0;
   }
-  advance(loop);
   fire_due(loop);
 }

@@ -24,6 +24,18 @@ function loop.resume(signal)
   signal:signal()
 end
 
+-- Has a coroutine of the controller wait for what a task has yielded for cqueues to wait for.
+function loop.adopt(go_on, kind, ...)
+  local controller = cqueues.running()
+  if kind ~= cqueues._POLL or not controller then return nil end
+  local abandoned = condition.new()
+  local function wait_in_its_place(...)
+    go_on(cqueues.poll(...))
+  end
+  controller:wrap(wait_in_its_place, abandoned, ...)
+  return function() abandoned:signal() end
+end
+
 -- A coroutine in a controller that steps when there is something to do, and ends with it.
 local function pump(controller)
   local changed = pumps[controller]

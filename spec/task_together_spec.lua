@@ -1,0 +1,509 @@
+-- Tasks where things meet: answers and deadlines, cancels and clean-up, errors and those who join.
+local raia = require "raia"
+local scheduler = require "raia.core".scheduler
+local servers = require "spec.support.server"
+local support = require "spec.support.run"
+
+local script = [[
+local connection = ...
+local request = connection:request()
+while request do
+  if request.path:find "^/hang" then
+    connection:note(connection:wait_close(60) and "closed" or "still open")
+    return
+  end
+  local seconds = tonumber(request.path:match "^/after/([%d.]+)")
+  if seconds then connection:sleep(seconds) end
+  connection:reply(200, { id = "m", path = request.path })
+  request = connection:request()
+end
+]]
+
+describe("tasks", function()
+  local server, client
+
+  setup(function() server = servers.start(script) end)
+  teardown(function() server:close() end)
+
+  before_each(function()
+    client = raia.client { base_url = server.base_url, secret_key = "k", max_retries = 0 }
+  end)
+
+  after_each(function()
+    client:close()
+    assert.equal(0, (scheduler.state()))
+  end)
+
+  local function get(path, options) return client:request("GET", path, nil, options) end
+  local function closing(fn) return setmetatable({}, { __close = fn }) end
+
+  -- Computes, so that nothing else has a turn.
+  local function be_busy(seconds)
+    local from = raia.now()
+    while raia.now() - from < seconds do end
+  end
+
+  local ways = {
+    ["in raia.run"] = raia.run,
+    ["in a plain script"] = function(fn) return fn() end,
+    ["under cqueues"] = function(fn)
+      raia.use "cqueues"
+      local controller = require "cqueues".new()
+      local results
+      controller:wrap(function() results = table.pack(fn()) end)
+      local good, message = controller:loop(60)
+      raia.use(nil)
+      assert(good, message)
+      return table.unpack(results, 1, results.n)
+    end,
+  }
+
+  describe("an answer that has come", function()
+    -- It comes after 0.4 s, while the program computes from 0.3 s to 1.3 s; the deadline is 0.9 s.
+    for name, way in pairs(ways) do
+      it("counts, though a deadline passed while the program computed " .. name, function()
+        local path = way(function()
+          local busy = raia.spawn(function()
+            raia.sleep(0.3)
+            be_busy(1)
+          end)
+          local reply = raia.timeout(0.9, get, "/after/0.4")
+          busy:join()
+          return reply and reply.path
+        end)
+        assert.equal("/after/0.4", path)
+      end)
+
+      it("counts, though the call's own time passed meanwhile " .. name, function()
+        local path = way(function()
+          local request = get("/after/0.4", { wait = false, timeout = 0.9 })
+          raia.sleep(0.3)
+          be_busy(1)
+          local reply = request:wait()
+          return reply and reply.path
+        end)
+        assert.equal("/after/0.4", path)
+      end)
+    end
+
+    it("counts for who joins the task that has it", function()
+      local path = raia.run(function()
+        raia.spawn(function()
+          raia.sleep(0.3)
+          be_busy(1)
+        end)
+        local reply = raia.timeout(0.9, function()
+          local inner = raia.spawn(function() return raia.spawn(get, "/after/0.4"):join() end)
+          return inner:join()
+        end)
+        return reply and reply.path
+      end)
+      assert.equal("/after/0.4", path)
+    end)
+
+    it("in a queue is not lost with who is cancelled as it comes", function()
+      raia.run(function()
+        local queue = raia.queue()
+        local got
+        local taker = raia.spawn(function() got = queue:take() end)
+        raia.sleep(0.01)
+        queue:put "value"
+        taker:cancel()
+        assert.equal("value", got or queue:take(0.1))
+      end)
+    end)
+  end)
+
+  describe("a task that polls", function()
+    for name, way in pairs(ways) do
+      it("by sleep(0) lets the others go on " .. name, function()
+        local reply = way(function()
+          local task = raia.spawn(get, "/after/0.1")
+          while not task:done() do raia.sleep(0) end
+          return (task:join())
+        end)
+        assert.equal("/after/0.1", reply.path)
+      end)
+
+      it("by done() alone lets the others go on " .. name, function()
+        local reply = way(function()
+          local task = raia.spawn(get, "/after/0.1")
+          while not task:done() do end
+          return (task:join())
+        end)
+        assert.equal("/after/0.1", reply.path)
+      end)
+    end
+
+    it("is ended by its deadline", function()
+      local _, _, err = raia.timeout(0.05, function()
+        while true do raia.sleep(0) end
+      end)
+      assert.equal("timeout", err.kind)
+    end)
+  end)
+
+  it("may be 250 that step, or whose generators sleep", function()
+    local count = raia.run(function()
+      local tasks, ended = {}, 0
+      for i = 1, 250 do
+        tasks[i] = raia.spawn(function()
+          raia.step(0.01)
+          coroutine.wrap(function() raia.sleep(0.01) end)()
+          ended = ended + 1
+        end)
+      end
+      for _, task in ipairs(tasks) do task:join() end
+      return ended
+    end)
+    assert.equal(250, count)
+  end)
+
+  it("wait as cqueues does, under cqueues", function()
+    local cqueues = require "cqueues"
+    ways["under cqueues"](function()
+      local from = raia.now()
+      raia.map({ 1, 2, 3, 4 }, function() cqueues.sleep(0.3) return true end)
+      assert.is_true(raia.now() - from >= 0.29 and raia.now() - from < 1)
+      local _, _, err = raia.timeout(0.1, cqueues.sleep, 60)
+      assert.equal("timeout", err.kind)
+    end)
+  end)
+
+  describe("an error", function()
+    it("that nobody joins ends a run that would go on for ever", function()
+      local good, message = pcall(raia.run, function()
+        raia.spawn(function()
+          raia.sleep(0.01)
+          error "in a child"
+        end)
+        while true do raia.sleep(60) end
+      end)
+      assert.is_false(good)
+      assert.matches("in a child", message)
+    end)
+
+    it("comes first, and others after it are warned of", function()
+      local output = support.run("lua5.4 -W -", {}, [[
+        local raia = require "raia"
+        print(pcall(raia.run, function()
+          raia.spawn(function()
+            local _ <close> = setmetatable({}, { __close = function() error "closing" end })
+            error "first"
+          end)
+          raia.spawn(function() error "second" end)
+          raia.sleep(60)
+        end))]])
+      assert.matches("false\t[^\n]*first", output)
+      assert.matches("warning: [^\n]*second", output)
+      assert.matches("warning: [^\n]*closing", output)
+    end)
+  end)
+
+  describe("a cancelled task", function()
+    it("is not kept by pcall", function()
+      local rounds = 0
+      raia.run(function()
+        local task = raia.spawn(function()
+          while true do
+            rounds = rounds + 1
+            pcall(function() xpcall(raia.sleep, tostring, 60) end)
+          end
+        end)
+        raia.sleep(0.01)
+        task:cancel()
+        assert.equal("cancelled", select(3, task:join()).kind)
+      end)
+      assert.equal(1, rounds)
+    end)
+
+    it("may call in <close> handlers, within pcall, too, and the others go on", function()
+      local ticks, paths = 0, {}
+      raia.run(function()
+        local tasks = {}
+        for i = 1, 5 do
+          tasks[i] = raia.spawn(function()
+            local _ <close> = closing(function() table.insert(paths, get("/after/0.2").path) end)
+            pcall(function()
+              local _ <close> = closing(function() table.insert(paths, get("/after/0.1").path) end)
+              get "/hang"
+            end)
+            error "never here"
+          end)
+        end
+        raia.sleep(0.1)
+        local ticker = raia.spawn(function()
+          while true do
+            raia.sleep(0.01)
+            ticks = ticks + 1
+          end
+        end)
+        local from = raia.now()
+        raia.gather { function() tasks[1]:cancel() end, function() tasks[2]:cancel() end,
+          function() tasks[3]:cancel() end, function() tasks[4]:cancel() end,
+          function() tasks[5]:cancel() end }
+        assert.is_true(raia.now() - from < 1.2, "side by side")
+        ticker:cancel()
+      end)
+      assert.equal(10, #paths)
+      assert.is_true(ticks >= 5)
+    end)
+
+    it("has some seconds for its <close> handlers, no more", function()
+      local from = raia.now()
+      raia.run(function()
+        local task = raia.spawn(function()
+          local _ <close> = closing(function() get "/hang" end)
+          raia.sleep(60)
+        end)
+        raia.sleep(0.01)
+        task:cancel()
+      end)
+      assert.is_true(raia.now() - from < 20)
+    end)
+
+    it("ends a <close> handler that runs normally", function()
+      local finished, after = false, false
+      raia.run(function()
+        local task = raia.spawn(function()
+          do
+            local _ <close> = closing(function()
+              raia.sleep(0.1)
+              finished = true
+            end)
+          end
+          raia.sleep(60)
+          after = true
+        end)
+        raia.sleep(0.01)
+        task:cancel()
+      end)
+      assert.is_true(finished)
+      assert.is_false(after)
+    end)
+
+    it("may be the one that has spawned who cancels it", function()
+      local ended = raia.run(function()
+        local parent
+        parent = raia.spawn(function()
+          raia.timeout(60, function()
+            raia.sleep(0.01)
+            parent:cancel()
+          end)
+        end)
+        return select(3, parent:join()).kind
+      end)
+      assert.equal("cancelled", ended)
+    end)
+
+    it("may have been closed by others", function()
+      local kind = raia.run(function()
+        local co
+        local task = raia.spawn(function()
+          co = coroutine.running()
+          get "/hang"
+        end)
+        raia.sleep(0.1)
+        coroutine.close(co)
+        return select(3, task:join()).kind
+      end)
+      assert.equal("cancelled", kind)
+    end)
+
+    it("that had not begun has sent nothing", function()
+      raia.run(function()
+        local task = raia.spawn(get, "/x")
+        task:cancel()
+        assert.equal("no", select(3, task:join()).sent)
+      end)
+      assert.equal("no", select(3, raia.timeout(0, get, "/x")).sent)
+    end)
+
+    it("leaves a request to others that wait for it", function()
+      local path = raia.run(function()
+        local request = get("/after/0.2", { wait = false })
+        local first = raia.spawn(request.wait, request)
+        local second = raia.spawn(request.wait, request)
+        raia.sleep(0.01)
+        first:cancel()
+        return second:join().path
+      end)
+      assert.equal("/after/0.2", path)
+    end)
+  end)
+
+  describe("what is spawned in a call", function()
+    local calls = {
+      timeout = function(fn) return raia.timeout(60, fn) end,
+      gather = function(fn) return raia.gather { fn } end,
+      map = function(fn) return raia.map({ 1 }, fn) end,
+    }
+    for name, call in pairs(calls) do
+      it("ends with it: " .. name, function()
+        raia.run(function()
+          local child
+          call(function()
+            child = raia.spawn(raia.sleep, 60)
+            return true
+          end)
+          assert.is_true(child:done())
+        end)
+      end)
+    end
+  end)
+
+  it("that fail say which element it was, and what the others had come to", function()
+    local _, _, err = raia.map({ "/1", "/2", "/after/0.2" }, function(path)
+      if path == "/after/0.2" then
+        raia.sleep(0.2)
+        return nil, "a failure"
+      end
+      return get(path).path
+    end)
+    assert.equal(3, err.index)
+    assert.same({ "/1", "/2" }, err.results)
+    local _, _, late = raia.timeout(0.2, raia.map, { "/1", "/hang" }, function(path)
+      return get(path).path
+    end)
+    assert.same({ "/1" }, late.results)
+    assert.has_error(function() raia.map({ a = 1 }, print) end)
+  end)
+
+  it("that wait for each other are named", function()
+    local good, message = pcall(raia.run, function()
+      local one, other
+      one = raia.spawn(function() return other:join() end)
+      other = raia.spawn(function() return one:join() end)
+      one:join()
+    end)
+    assert.is_false(good)
+    assert.matches("waits in join, spec/task_together_spec.lua:%d+", message)
+  end)
+
+  it("go on while a plain script's call blocks", function()
+    local task = raia.spawn(function()
+      raia.sleep(0.01)
+      return get "/x".path
+    end)
+    get "/after/0.3"
+    assert.is_true(task.ended)
+    assert.equal("/x", task:join())
+  end)
+
+  it("may be joined for a while", function()
+    raia.run(function()
+      local task = raia.spawn(function()
+        raia.sleep(0.1)
+        return 5
+      end)
+      assert.equal("timeout", select(3, task:join(0.01)).kind)
+      assert.equal(5, task:join(60))
+    end)
+  end)
+
+  it("may be as many as memory has room for, and sleep", function()
+    raia.run(function()
+      for i = 1, 20000 do raia.spawn(raia.sleep, 0.1 + i % 100 / 1000) end
+    end)
+  end)
+end)
+
+describe("raia.each", function()
+  it("gives results as they come, and ends what is left", function()
+    raia.run(function()
+      local cancelled, seen = 0, {}
+      for i, result in raia.each({ 0.3, 0.01, 60 }, function(seconds)
+        local _ <close> = setmetatable({}, { __close = function(_, err)
+          if err then cancelled = cancelled + 1 end
+        end })
+        raia.sleep(seconds)
+        return seconds
+      end) do
+        seen[#seen + 1] = { i, result }
+        if #seen == 2 then break end
+      end
+      assert.same({ { 2, 0.01 }, { 1, 0.3 } }, seen)
+      assert.equal(1, cancelled)
+    end)
+  end)
+
+  it("begins no more than it may, and gives failures", function()
+    local now, most, failures = 0, 0, 0
+    for i, result, message in raia.each({ 1, 2, 3, 4, 5, 6 }, function(i)
+      now = now + 1
+      most = math.max(most, now)
+      raia.sleep(0.01)
+      now = now - 1
+      if i == 4 then return nil, "four" end
+      return i
+    end, { concurrency = 2 }) do
+      if result then
+        assert.equal(i, result)
+      else
+        assert.equal("four", message)
+        failures = failures + 1
+      end
+    end
+    assert.equal(2, most)
+    assert.equal(1, failures)
+  end)
+
+  it("raises what its function raises", function()
+    assert.has_error(function()
+      for _ in raia.each({ 1 }, function() error({}) end) do error "not here" end
+    end)
+  end)
+
+  it("keeps to a rate", function()
+    local from = raia.now()
+    for _ in raia.each({ 1, 2, 3, 4 }, function() return true end, { rate = 20 }) do end
+    assert.is_true(raia.now() - from >= 0.14)
+  end)
+end)
+
+describe("raia.queue", function()
+  it("hands values on in their order, and holds back who puts too many", function()
+    raia.run(function()
+      local queue, most = raia.queue(2), 0
+      raia.spawn(function()
+        for i = 1, 10 do
+          queue:put(i)
+          most = math.max(most, #queue)
+        end
+        queue:close()
+      end)
+      local seen = {}
+      for value in queue do
+        seen[#seen + 1] = value
+        raia.sleep(0)
+      end
+      assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, seen)
+      assert.equal(2, most)
+      assert.is_nil(queue:take())
+      local _, _, err = queue:put(1)
+      assert.equal("closed", err.kind)
+    end)
+  end)
+
+  it("without room hands from one to the other", function()
+    raia.run(function()
+      local queue, put = raia.queue(0), false
+      raia.spawn(function()
+        queue:put "v"
+        put = true
+      end)
+      raia.sleep(0.01)
+      assert.is_false(put)
+      assert.equal("v", queue:take())
+    end)
+  end)
+
+  it("waits for a while", function()
+    assert.equal("timeout", select(3, raia.queue():take(0.01)).kind)
+  end)
+
+  it("says what is wrong", function()
+    assert.has_error(function() raia.queue(-1) end)
+    assert.has_error(function() raia.queue():put(nil) end)
+  end)
+end)
