@@ -1,30 +1,15 @@
 -- lua/raia/task.lua and progress.lua: run, spawn, join, cancel, gather, map, sleep, timeout, step.
 local raia = require "raia"
 local scheduler = require "raia.core".scheduler
-local servers = require "spec.support.server"
 local support = require "spec.support.run"
+local shared = require "spec.support.tasks"
 
-local script = [[
-local connection = ...
-local request = connection:request()
-while request do
-  if request.path:find "^/hang" then
-    connection:note(connection:wait_close(60) and "closed" or "still open")
-    return
-  elseif request.path:find "^/slow" then
-    connection:sleep(0.3)
-  end
-  local status = tonumber(request.path:match "^/status/(%d+)") or 200
-  local body = request.body ~= "" and require "cjson".decode(request.body) or {}
-  connection:reply(status, { id = "m", path = request.path, message = body.message })
-  request = connection:request()
-end
-]]
+local closing = shared.closing
 
 describe("tasks", function()
   local server, client, conversation
 
-  setup(function() server = servers.start(script) end)
+  setup(function() server = shared.start() end)
   teardown(function() server:close() end)
 
   before_each(function()
@@ -45,9 +30,6 @@ describe("tasks", function()
     for _, note in ipairs(notes) do assert.equal("closed", note.note) end
     return #notes
   end
-
-  -- A value that calls fn when it goes out of scope.
-  local function closing(fn) return setmetatable({}, { __close = fn }) end
 
   local function join_all(tasks)
     for _, task in ipairs(tasks) do task:join() end

@@ -1,28 +1,16 @@
 -- Tasks where things meet: answers and deadlines, cancels and clean-up, errors and those who join.
 local raia = require "raia"
 local scheduler = require "raia.core".scheduler
-local servers = require "spec.support.server"
+local certificates = require "spec.support.certificates"
 local support = require "spec.support.run"
+local shared = require "spec.support.tasks"
 
-local script = [[
-local connection = ...
-local request = connection:request()
-while request do
-  if request.path:find "^/hang" then
-    connection:note(connection:wait_close(60) and "closed" or "still open")
-    return
-  end
-  local seconds = tonumber(request.path:match "^/after/([%d.]+)")
-  if seconds then connection:sleep(seconds) end
-  connection:reply(200, { id = "m", path = request.path })
-  request = connection:request()
-end
-]]
+local closing = shared.closing
 
 describe("tasks", function()
   local server, client
 
-  setup(function() server = servers.start(script) end)
+  setup(function() server = shared.start() end)
   teardown(function() server:close() end)
 
   before_each(function()
@@ -35,7 +23,6 @@ describe("tasks", function()
   end)
 
   local function get(path, options) return client:request("GET", path, nil, options) end
-  local function closing(fn) return setmetatable({}, { __close = fn }) end
 
   -- Computes, so that nothing else has a turn.
   local function be_busy(seconds)
@@ -99,6 +86,49 @@ describe("tasks", function()
         return reply and reply.path
       end)
       assert.equal("/after/0.4", path)
+    end)
+
+    it("counts for each of more than one look at the sockets finds", function()
+      local many <close> = raia.client { base_url = server.base_url, secret_key = "k",
+        max_connections = 200 }
+      local list = {}
+      for i = 1, 150 do list[i] = "/after/1/" .. i end
+      local arrived = raia.run(function()
+        raia.spawn(function()
+          raia.sleep(0.9)
+          be_busy(2)
+        end)
+        return raia.map(list, function(path)
+          local reply = raia.timeout(2, many.request, many, "GET", path)
+          return reply and reply.path
+        end, { concurrency = 150 })
+      end)
+      assert.same(list, arrived)
+    end)
+
+    it("counts, if five large ones share a connection of HTTP/2", function()
+      local made = certificates()
+      local path = os.tmpname()
+      local file <close> = assert(io.open(path, "w"))
+      file:write "return function() return ('x'):rep(100000) end"
+      file:close()
+      local sandbox <close> = assert(require "raia.sandbox".start { delay = 0.4, agent = path,
+        tls_cert = made.good.cert, tls_key = made.good.key })
+      local secure <close> = raia.client { base_url = sandbox.base_url, ca_file = made.ca,
+        secret_key = sandbox.secret_key }
+      local conversation = assert(secure.conversations:create { conversationUserId = "u" })
+      local arrived = raia.run(function()
+        raia.spawn(function()
+          raia.sleep(0.3)
+          be_busy(2)
+        end)
+        return raia.map({ 1, 2, 3, 4, 5 }, function()
+          return #raia.timeout(1.5, conversation.send, conversation, "Hello").message
+        end)
+      end)
+      os.remove(path)
+      made.remove()
+      assert.same({ 100000, 100000, 100000, 100000, 100000 }, arrived)
     end)
 
     it("in a queue is not lost with who is cancelled as it comes", function()
@@ -319,6 +349,22 @@ describe("tasks", function()
       assert.equal("no", select(3, raia.timeout(0, get, "/x")).sent)
     end)
 
+    it("sends nothing more, though it has its turn first", function()
+      local before = #server:requests()
+      raia.run(function()
+        local task = raia.spawn(function()
+          raia.sleep(0)
+          get "/never"
+        end)
+        raia.sleep(0) -- it has begun, and is ready
+        task:cancel()
+        raia.sleep(0.1)
+      end)
+      for i, request in ipairs(server:requests()) do
+        assert.is_true(i <= before or request.path ~= "/never")
+      end
+    end)
+
     it("leaves a request to others that wait for it", function()
       local path = raia.run(function()
         local request = get("/after/0.2", { wait = false })
@@ -405,105 +451,5 @@ describe("tasks", function()
     raia.run(function()
       for i = 1, 20000 do raia.spawn(raia.sleep, 0.1 + i % 100 / 1000) end
     end)
-  end)
-end)
-
-describe("raia.each", function()
-  it("gives results as they come, and ends what is left", function()
-    raia.run(function()
-      local cancelled, seen = 0, {}
-      for i, result in raia.each({ 0.3, 0.01, 60 }, function(seconds)
-        local _ <close> = setmetatable({}, { __close = function(_, err)
-          if err then cancelled = cancelled + 1 end
-        end })
-        raia.sleep(seconds)
-        return seconds
-      end) do
-        seen[#seen + 1] = { i, result }
-        if #seen == 2 then break end
-      end
-      assert.same({ { 2, 0.01 }, { 1, 0.3 } }, seen)
-      assert.equal(1, cancelled)
-    end)
-  end)
-
-  it("begins no more than it may, and gives failures", function()
-    local now, most, failures = 0, 0, 0
-    for i, result, message in raia.each({ 1, 2, 3, 4, 5, 6 }, function(i)
-      now = now + 1
-      most = math.max(most, now)
-      raia.sleep(0.01)
-      now = now - 1
-      if i == 4 then return nil, "four" end
-      return i
-    end, { concurrency = 2 }) do
-      if result then
-        assert.equal(i, result)
-      else
-        assert.equal("four", message)
-        failures = failures + 1
-      end
-    end
-    assert.equal(2, most)
-    assert.equal(1, failures)
-  end)
-
-  it("raises what its function raises", function()
-    assert.has_error(function()
-      for _ in raia.each({ 1 }, function() error({}) end) do error "not here" end
-    end)
-  end)
-
-  it("keeps to a rate", function()
-    local from = raia.now()
-    for _ in raia.each({ 1, 2, 3, 4 }, function() return true end, { rate = 20 }) do end
-    assert.is_true(raia.now() - from >= 0.14)
-  end)
-end)
-
-describe("raia.queue", function()
-  it("hands values on in their order, and holds back who puts too many", function()
-    raia.run(function()
-      local queue, most = raia.queue(2), 0
-      raia.spawn(function()
-        for i = 1, 10 do
-          queue:put(i)
-          most = math.max(most, #queue)
-        end
-        queue:close()
-      end)
-      local seen = {}
-      for value in queue do
-        seen[#seen + 1] = value
-        raia.sleep(0)
-      end
-      assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, seen)
-      assert.equal(2, most)
-      assert.is_nil(queue:take())
-      local _, _, err = queue:put(1)
-      assert.equal("closed", err.kind)
-    end)
-  end)
-
-  it("without room hands from one to the other", function()
-    raia.run(function()
-      local queue, put = raia.queue(0), false
-      raia.spawn(function()
-        queue:put "v"
-        put = true
-      end)
-      raia.sleep(0.01)
-      assert.is_false(put)
-      assert.equal("v", queue:take())
-    end)
-  end)
-
-  it("waits for a while", function()
-    assert.equal("timeout", select(3, raia.queue():take(0.01)).kind)
-  end)
-
-  it("says what is wrong", function()
-    assert.has_error(function() raia.queue(-1) end)
-    assert.has_error(function() raia.queue():put(nil) end)
   end)
 end)

@@ -36,7 +36,6 @@ local function timeout(seconds, fn, ...)
   local scope <close> = new_scope()
   local task = spawn_in(scope, scope, fn, ...)
   local function is_over() return task.ended or scope.failed end
-  task.waiter = false
   if not wait(scope, is_over, seconds) then
     scope:cancel()
     wait(scope, is_over)
@@ -87,7 +86,7 @@ local function run_all(workers, work, state, name)
   local before = show_partial(state.results)
   local scope <close> = new_scope()
   local function is_over()
-    return scope.count == 0 or scope.failed or state.failure
+    return scope.count == 0 or scope.failed or state.failure or state.ended == workers
   end
   function state.tell()
     if scope.waiter then wake(scope.waiter) end
@@ -96,20 +95,18 @@ local function run_all(workers, work, state, name)
     local task
     task = spawn_in(scope, scope, function() return work(task, i) end)
   end
-  wait(scope, function()
-    return is_over() or state.ended == workers
-  end)
+  wait(scope, is_over)
   show_partial(before)
   if scope:failure() then raise_of_element(scope, name, state.results) end
 end
 
-local function check_list(list, name)
-  if type(list) ~= "table" then error(("raia.%s: a list is needed"):format(name), 4) end
+local function check_list(list, name, level)
+  if type(list) ~= "table" then error(("raia.%s: a list is needed"):format(name), level) end
   local length = #list
   for key in pairs(list) do
     if math.type(key) ~= "integer" or key < 1 or key > length then
       error(("raia.%s: a list is needed, and this table has the key '%s'"):format(name,
-        tostring(key)), 4)
+        tostring(key)), level)
     end
   end
 end
@@ -118,8 +115,7 @@ local function gather(functions)
   if type(functions) ~= "table" then
     error("raia.gather: a table of functions is needed", 2)
   end
-  local function check() check_list(functions, "gather") end
-  check()
+  check_list(functions, "gather", 3)
   for _, fn in ipairs(functions) do check_function(fn, "gather") end
   local state = { results = {}, failure = nil, ended = 0 }
   run_all(#functions, function(task, i)
@@ -147,7 +143,7 @@ local function fail(name, text)
 end
 
 local function check_options(name, list, fn, options)
-  check_list(list, name)
+  check_list(list, name, 4)
   check_function(fn, name, 4)
   if type(options) ~= "table" then fail(name, "the options are a table") end
   for key in pairs(options) do

@@ -1,6 +1,6 @@
 -- A queue between tasks: who takes waits for who puts, and the other way round if room is short.
 -- What is public of it is described in raia/meta.lua.
-local setmetatable, getmetatable, error, type, math = setmetatable, getmetatable, error, type, math
+local setmetatable, error, math = setmetatable, error, math
 local core = require "raia.core".scheduler
 local schedule, inner = require "raia.schedule", require "raia.task".inner
 
@@ -76,14 +76,8 @@ function Queue:serve_takers()
   end
 end
 
-local function check_queue(queue)
-  if getmetatable(queue) ~= Queue then
-    error("raia.queue: a queue is needed, not a " .. type(queue), 3)
-  end
-end
-
 function Queue:put(value)
-  check_queue(self)
+  inner.check_self(self, Queue)
   if value == nil then error("raia.queue: nil can't be put", 2) end
   if self.closed then return core.failure("closed", "the queue is closed", "no") end
   local taker = pop_slot(self.takers)
@@ -103,7 +97,7 @@ function Queue:put(value)
 end
 
 function Queue:take(seconds)
-  check_queue(self)
+  inner.check_self(self, Queue)
   if seconds ~= nil then inner.check_seconds(seconds, "queue.take") end
   local value = pop_value(self)
   if value ~= nil or self.closed then return value end
@@ -116,7 +110,7 @@ function Queue:take(seconds)
 end
 
 function Queue:close()
-  check_queue(self)
+  inner.check_self(self, Queue)
   self.closed = true
   local slot = pop_slot(self.takers)
   while slot do

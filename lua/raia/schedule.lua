@@ -111,13 +111,23 @@ local function is_awaited(object)
 end
 schedule.is_awaited = is_awaited
 
+-- Has a waiter woken when the request is done, beside others; takes that back, and returns whether
+-- others wait.
+local function await_too(request, waiter)
+  local present = await(request, waiter)
+  if present then await(request, with(present, waiter)) end
+end
+
+local function stop_awaiting(request, waiter)
+  local left = without(await(request, nil), waiter)
+  if left then await(request, left) end
+  return left
+end
+
 local function forget_request(task)
   local request = task.request
   task.request = false
-  local left = without(await(request, nil), task)
-  if left then
-    await(request, left)
-  elseif task.owns or starters[request] == task then
+  if not stop_awaiting(request, task) and (task.owns or starters[request] == task) then
     request:cancel()
   end
 end
@@ -141,6 +151,11 @@ local function leave(task)
 end
 
 ---- Tasks that are to end ------------------------------------------------------------------------
+
+-- Whether a task has been cancelled and has not raised yet.
+local function is_to_raise(task)
+  return task.cancelled and not task.delivered and not task.failure
+end
 
 -- Has a task that waits raise where it waits. False while it is in a <close> handler that runs
 -- normally: then it raises in its next wait.
@@ -171,9 +186,9 @@ function schedule.cancel(task, grace)
   end
 end
 
--- Raises in the running task, if it has been cancelled and has not raised yet.
+-- Raises in the running task, if it has been cancelled.
 local function raise_if_cancelled(task)
-  if task.cancelled and not task.delivered and not task.failure then
+  if is_to_raise(task) then
     task.delivered = true
     if not interrupt(task.co, UNDER_TASK) then task.delivered = false end
   end
@@ -235,8 +250,7 @@ local function settle(task, good, ...)
     task.waiting = true
   else -- it yielded by itself: the others' turn
     task.waiting = true
-    if task.cancelled and not task.delivered and not task.failure and deliver(task) then return end
-    ready(task)
+    if not (is_to_raise(task) and deliver(task)) then ready(task) end
   end
 end
 
@@ -344,20 +358,15 @@ local function park(task)
   yield()
 end
 
--- Ends a wait of a loop's coroutine, however it ends.
+-- Ends a wait that is not a task's, however it ends: one of a loop's coroutine, say.
 local Foreign = {}
 
 function Foreign:__close()
   local object, request = self.object, self.request
   if object then
     object.waiter = without(object.waiter, self)
-  elseif request then
-    local left = without(await(request, nil), self)
-    if left then
-      await(request, left)
-    elseif not self.returned and self.owns then
-      request:cancel()
-    end
+  elseif request and not stop_awaiting(request, self) and self.owns and not self.returned then
+    request:cancel()
   end
 end
 
@@ -457,28 +466,30 @@ end
 local function suspend(request, seconds, owns)
   local task, foreign = here()
   if task then
-    if task.ending then before_last_waits(task) end
+    if task.ending then -- if it raises, nothing of the request must leave
+      local guard <close> = setmetatable({ request = request, owns = owns }, Foreign)
+      before_last_waits(task)
+      guard.returned = true
+    end
     if seconds == 0 then
       yield()
       return true
     end
-    local present = await(request, task)
-    if present then await(request, with(present, task)) end
+    await_too(request, task)
     task.request, task.owns = request, owns
     if seconds < huge then task.alarm = core.alarm(seconds, task) end
     park(task)
     if task.alarm then -- a request that is not done is not cancelled
       core.off(task.alarm)
       task.alarm = false
-      local left = without(await(request, nil), task)
-      if left then await(request, left) end
+      stop_awaiting(request, task)
     end
     task.request = false
     return true
   elseif foreign then
     foreign.request, foreign.owns = request, owns
     local _ <close> = foreign
-    await(request, with(await(request, nil), foreign))
+    await_too(request, foreign)
     tell_loop()
     loop.suspend(foreign.token, seconds)
     if seconds < huge and depth == 0 then step_now() end

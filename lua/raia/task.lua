@@ -76,7 +76,7 @@ local no_memory = pack("not enough memory")
 local function leave_scope(task)
   local scope = task.scope
   task.left = true
-  if task.older then task.older.younger = task.younger else scope.oldest = task.younger end
+  if task.older then task.older.younger = task.younger end
   if task.younger then task.younger.older = task.older else scope.youngest = task.older end
   scope.count = scope.count - 1
   if task.failure and not task.joined then
@@ -214,7 +214,7 @@ end
 
 local function new_scope()
   return setmetatable({ count = 0, failed = false, closing = false, waiter = false,
-    oldest = false, youngest = false }, Scope)
+    youngest = false }, Scope)
 end
 
 -- The scope that a task which is spawned here belongs to.
@@ -241,7 +241,7 @@ local function spawn_in(scope, home, fn, ...)
   local task = setmetatable({
     co = create(body), fn = fn, arguments = pack(...), scope = scope or false,
     home = home or false,
-    waiting = true, ready = false, next = false, turn = 0, waiter = false,
+    waiting = true, next = false, turn = 0, waiter = false,
     ended = false, joined = false, results = false, failure = false,
     ending = false, cancelled = false, delivered = false, overdue = false,
     alarm = false, request = false, object = false, owns = false, older = false, younger = false,
@@ -253,7 +253,7 @@ local function spawn_in(scope, home, fn, ...)
   if scope then
     local youngest = scope.youngest
     task.older = youngest
-    if youngest then youngest.younger = task else scope.oldest = task end
+    if youngest then youngest.younger = task end
     scope.youngest = task
     scope.count = scope.count + 1
   end
@@ -287,14 +287,15 @@ local function check_function(fn, name, level)
   end
 end
 
-local function check_task(task)
-  if getmetatable(task) ~= Task then
-    error("raia.task: a task is needed, not a " .. type(task), 3)
+-- Checks the object that a method of the class is called on.
+local function check_self(object, class)
+  if getmetatable(object) ~= class then
+    error(("%s: one is needed, not a %s (with a colon?)"):format(class.__name, type(object)), 3)
   end
 end
 
 function Task:join(seconds)
-  check_task(self)
+  check_self(self, Task)
   if seconds ~= nil then check_seconds(seconds, "task.join") end
   if not wait(self, has_ended, seconds) then
     return core.failure(seconds and "timeout" or "cancelled", seconds
@@ -305,13 +306,13 @@ function Task:join(seconds)
 end
 
 function Task:done()
-  check_task(self)
+  check_self(self, Task)
   if not self.ended then schedule.sleep(0) end
   return self.ended
 end
 
 function Task:cancel()
-  check_task(self)
+  check_self(self, Task)
   if self.ended then return false end
   local status = coroutine.status(self.co)
   if status == "running" or status == "normal" and not tasks[running()] then
@@ -357,6 +358,7 @@ return {
   inner = {
     spawn_in = spawn_in, new_scope = new_scope, results_of = results_of,
     show_partial = show_partial,
-    is_callable = is_callable, check_function = check_function, check_seconds = check_seconds,
+    is_callable = is_callable, check_self = check_self,
+    check_function = check_function, check_seconds = check_seconds,
   },
 }
