@@ -233,12 +233,13 @@ describe("on one client", function()
     assert(raia.map(list, function(path) return many:request("GET", path) end,
       { concurrency = 600 }))
     local most = sockets()
-    assert.is_true(most > 256, most .. " connections")
+    assert.is_true(most > 400, most .. " connections")
     for _ = 1, 60 do
       raia.step(0.2)
-      if sockets() <= 256 then break end
+      if sockets() <= 300 then break end
     end
-    assert.is_true(sockets() <= 256, sockets() .. " of " .. most)
+    -- Of 256 calls the connections are kept, and some more if calls ended before others began.
+    assert.is_true(sockets() <= 300, sockets() .. " of " .. most)
     many:close()
   end)
 
