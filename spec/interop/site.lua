@@ -11,9 +11,10 @@ local FETCHED = HERE .. "../../build/interop"
 -- Runs it in a folder of its own. A line of input starts it anew; the end of the input, which
 -- comes however the writer ends, stops it and takes the folder away.
 local SCRIPT = [[
+unset LD_PRELOAD # a sanitizer, meant for the process under test: pkill hangs with it
 cd @dir@ && trap : INT
 while
-  env -u LD_PRELOAD HOME=@dir@ XDG_CONFIG_HOME=@dir@ XDG_DATA_HOME=@dir@ \
+  env HOME=@dir@ XDG_CONFIG_HOME=@dir@ XDG_DATA_HOME=@dir@ \
     @command@ @arguments@ </dev/null >>log 2>&1 &
   pid=$!
   echo $pid >pid
