@@ -1,7 +1,6 @@
 -- Errors: nil, message, err, and what they say for each way to fail.
 local certificates = require "spec.support.certificates"
 local cjson = require("cjson").new()
-local raia = require "raia"
 local run = require("spec.support.run").run
 local server = require "spec.support.server"
 
@@ -25,15 +24,7 @@ local function replying(status, body, headers)
       status, body or "", table.concat(words, ", ")))
 end
 
-local function client_at(url, options)
-  local all = { secret_key = "k", base_url = url, max_retries = 0 }
-  for name, value in pairs(options or {}) do all[name] = value end
-  return raia.client(all)
-end
-
-local function client_of(peer, options)
-  return client_at(peer.base_url, options)
-end
+local connect = require "spec.support.client" ()
 
 -- That a call has failed as documented; gives err and message.
 local function failure(kind, ...)
@@ -89,7 +80,7 @@ describe("a failure of", function()
   for name, call in pairs(calls) do
     it(name .. " says which call it was", function()
       local url = "http://127.0.0.1:" .. server.dead_port()
-      local err, message = failure("connection", call[3](client_at(url)))
+      local err, message = failure("connection", call[3](connect(url)))
       assert.equal(call[1], err.method)
       assert.equal(call[2], err.path)
       assert.is_truthy(message:find(name, 1, true), message)
@@ -105,75 +96,75 @@ describe("a failure of", function()
   local cases = {
     ["kind invalid"] = { { kind = "invalid", sent = "no", attempts = 0, retryable = false,
       field = "conversationUserId", method = "POST", path = CONVERSATIONS }, function()
-      return client_at("http://127.0.0.1:1").conversations:create {}
+      return connect("http://127.0.0.1:1").conversations:create {}
     end },
     ["kind connection, with none"] = { { kind = "connection", sent = "no", attempts = 1,
       retryable = true, method = "POST", path = "/x" }, function()
-      return post(client_at("http://127.0.0.1:" .. server.dead_port()))
+      return post(connect("http://127.0.0.1:" .. server.dead_port()))
     end },
     ["kind connection, after a GET"] = { { kind = "connection", sent = "maybe", attempts = 1,
       retryable = true, method = "GET", path = "/x" }, function()
       local peer <close> = server.start(DROP)
-      return get(client_of(peer))
+      return get(connect(peer))
     end },
     ["kind connection, after a POST"] = { { kind = "connection", sent = "maybe", attempts = 1,
       retryable = false, method = "POST", path = "/x" }, function()
       local peer <close> = server.start(DROP)
-      return post(client_of(peer))
+      return post(connect(peer))
     end },
     ["kind timeout, of a GET"] = { { kind = "timeout", sent = "maybe", attempts = 1,
       retryable = true }, function()
       local peer <close> = server.start(HOLD)
-      return get(client_of(peer, { timeout = 1 }))
+      return get(connect(peer, { timeout = 1 }))
     end },
     ["kind timeout, of a POST"] = { { kind = "timeout", sent = "maybe", attempts = 1,
       retryable = false }, function()
       local peer <close> = server.start(HOLD)
-      return post(client_of(peer, { timeout = 1 }))
+      return post(connect(peer, { timeout = 1 }))
     end },
     ["kind tls"] = { { kind = "tls", sent = "no", attempts = 1, retryable = false }, function()
       local peer <close> = server.start(HOLD, { tls = made.good })
-      return get(client_of(peer, { max_retries = 2 }))
+      return get(connect(peer, { max_retries = 2 }))
     end },
     ["kind http"] = { { kind = "http", sent = "no", attempts = 1, retryable = false,
       status = 404, body = "{}" }, function()
       local peer <close> = replying(404, "{}")
-      return get(client_of(peer, { max_retries = 2 }))
+      return get(connect(peer, { max_retries = 2 }))
     end },
     ["kind http that a further attempt may mend"] = { { kind = "http", sent = "maybe",
       attempts = 2, retryable = true, status = 503, retry_after = 1 }, function()
       local peer <close> = replying(503, "", { ["Retry-After"] = "1" })
-      return get(client_of(peer, { max_retries = 1 }))
+      return get(connect(peer, { max_retries = 1 }))
     end },
     ["kind http, of a POST that may have been carried out"] = { { kind = "http", sent = "maybe",
       attempts = 1, retryable = false, status = 503 }, function()
       local peer <close> = replying(503)
-      return post(client_of(peer, { max_retries = 2 }))
+      return post(connect(peer, { max_retries = 2 }))
     end },
     ["kind http, of a POST that was turned away"] = { { kind = "http", sent = "no", attempts = 2,
       retryable = true, status = 429 }, function()
       local peer <close> = replying(429)
-      return post(client_of(peer, { max_retries = 1 }))
+      return post(connect(peer, { max_retries = 1 }))
     end },
     ["kind decode"] = { { kind = "decode", sent = "maybe", attempts = 1, retryable = false,
       body = "<html>" }, function()
       local peer <close> = replying(200, "<html>")
-      return get(client_of(peer, { max_retries = 2 }))
+      return get(connect(peer, { max_retries = 2 }))
     end },
     ["kind too_large"] = { { kind = "too_large", sent = "maybe", attempts = 1,
       retryable = false }, function()
       local peer <close> = replying(200, '{"a":"' .. ("b"):rep(1000) .. '"}')
-      return get(client_of(peer, { max_retries = 2, max_response_bytes = 500 }))
+      return get(connect(peer, { max_retries = 2, max_response_bytes = 500 }))
     end },
     ["kind cancelled"] = { { kind = "cancelled", retryable = false }, function()
       local peer <close> = server.start(HOLD)
-      local request = client_of(peer):request("GET", "/x", nil, { wait = false })
+      local request = connect(peer):request("GET", "/x", nil, { wait = false })
       request:cancel()
       return request:wait()
     end },
     ["kind closed"] = { { kind = "closed", sent = "no", attempts = 0, retryable = false },
       function()
-        local client = client_at("http://127.0.0.1:1")
+        local client = connect("http://127.0.0.1:1")
         client:close()
         return get(client)
       end },
@@ -244,7 +235,7 @@ describe("an answer of the server's that is", function()
       local _, status, body, headers = table.unpack(case)
       local peer <close> = replying(status, body, headers)
       for _, call in pairs(calls) do
-        local client <close> = client_of(peer) -- after 429 it would wait with its next call
+        local client <close> = connect(peer) -- after 429 it would wait with its next call
         local err, message = failure("http", call[3](client))
         assert.equal(status, err.status)
         assert.equal(case.code, err.code)
@@ -278,7 +269,7 @@ describe("an answer of the server's that is", function()
       it(row[i] .. (" has sent %q and says what to do"):format(sent), function()
         local peer <close> = replying(row[i])
         for _, call in pairs(calls) do
-          local client <close> = client_of(peer)
+          local client <close> = connect(peer)
           local err, message = failure("http", call[3](client))
           assert.equal(sent, err.sent)
           local expected = type(advice) == "string" and advice
@@ -292,7 +283,7 @@ describe("an answer of the server's that is", function()
   for _, status in ipairs { 400, 401, 403, 404, 422 } do
     it(status .. " is not asked for again", function()
       local peer <close> = replying(status)
-      local client = client_of(peer, { max_retries = 2 })
+      local client = connect(peer, { max_retries = 2 })
       local count = 0
       for _, call in pairs(calls) do
         failure("http", call[3](client))
@@ -308,7 +299,7 @@ describe("an answer of the server's that is", function()
       "{", '{"message":"a', ("["):rep(5000), '{"message":""}', '{"name":""}', "\0\0\0", "\xff\xfe",
       '{"details":null}', '{"message":"\\u0000"}' } do
       local peer <close> = replying(400, body)
-      local err = failure("http", get(client_of(peer)))
+      local err = failure("http", get(connect(peer)))
       assert.equal(400, err.status)
       assert.equal(body:sub(1, 1024), err.body)
       assert.is_true(err.code == nil or type(err.code) == "string")
@@ -318,7 +309,7 @@ describe("an answer of the server's that is", function()
 
   it("longer than 60 seconds to wait ends the call, and err says so", function()
     local peer <close> = replying(503, "", { ["Retry-After"] = "120" })
-    local err = failure("http", get(client_of(peer, { max_retries = 2 })))
+    local err = failure("http", get(connect(peer, { max_retries = 2 })))
     assert.equal(120, err.retry_after)
     assert.equal(1, err.attempts)
     assert.equal(1, #peer:requests())
@@ -328,7 +319,7 @@ describe("an answer of the server's that is", function()
     for _, length in ipairs { 1, 1023, 1024, 1025, 100000 } do
       local body = ("\0é1"):rep(length):sub(1, length)
       local peer <close> = replying(400, body)
-      assert.equal(body:sub(1, 1024), failure("http", get(client_of(peer))).body)
+      assert.equal(body:sub(1, 1024), failure("http", get(connect(peer))).body)
     end
   end)
 end)
@@ -341,7 +332,7 @@ describe("a redirect", function()
         "http://localhost:" .. other.port, "/elsewhere", "elsewhere", "?a=b", "",
         "file:///etc/passwd", "https://127.0.0.1:" .. other.port, "ftp://127.0.0.1/x" } do
         local peer <close> = replying(status, "", { Location = place })
-        local client = client_of(peer, { max_retries = 2 })
+        local client = connect(peer, { max_retries = 2 })
         local count = 0
         for _, call in pairs(calls) do
           local err, message = failure("http", call[3](client))
@@ -389,7 +380,7 @@ describe("a reply with 200 that is", function()
   for name, case in pairs(cases) do
     it(name .. " is an error with an excerpt", function()
       local peer <close> = replying(200, case[1], case[2])
-      local client = client_of(peer, { max_retries = 2 })
+      local client = connect(peer, { max_retries = 2 })
       for i, reader in ipairs(readers) do
         local err, message = failure("decode", calls[reader][3](client))
         assert.equal(i, #peer:requests())
@@ -405,14 +396,14 @@ describe("a reply with 200 that is", function()
   it("a list with something else among its messages is an error", function()
     for _, element in ipairs { "null", "5", '"text"', "true" } do
       local peer <close> = replying(200, '{"messages":[{"id":"m-1"},' .. element .. "]}")
-      failure("decode", client_of(peer):conversation("c-1"):messages())
+      failure("decode", connect(peer):conversation("c-1"):messages())
     end
   end)
 
   it("no object is an error of all others", function()
     for _, body in ipairs { '"text"', "17", "null", "true", "false" } do
       local peer <close> = replying(200, body)
-      local client = client_of(peer)
+      local client = connect(peer)
       for name, call in pairs(calls) do
         if name ~= "client:request" then failure("decode", call[3](client)) end
       end
@@ -421,13 +412,13 @@ describe("a reply with 200 that is", function()
 
   it("a page is no success of conversations:delete_all", function()
     local peer <close> = replying(200, "<html>Log in</html>", { ["Content-Type"] = "text/html" })
-    failure("decode", client_of(peer).conversations:delete_all("u"))
+    failure("decode", connect(peer).conversations:delete_all("u"))
   end)
 
   it("no JSON is an error of client:request", function()
     for _, body in ipairs { "<html>", "{", " ", '"text', "17 18", "nul", "True" } do
       local peer <close> = replying(200, body)
-      failure("decode", get(client_of(peer)))
+      failure("decode", get(connect(peer)))
     end
   end)
 
@@ -439,7 +430,7 @@ describe("a reply with 200 that is", function()
         connection:request()
         connection:send("HTTP/1.1 200 OK\r\n" .. %q .. "Content-Length: 2\r\n\r\n{}")]]):format(
           line))
-      assert.same({}, (assert(get(client_of(peer)))))
+      assert.same({}, (assert(get(connect(peer)))))
     end
   end)
 end)
@@ -457,7 +448,7 @@ describe("what a server says cannot reach a terminal:", function()
   it("its message", function()
     local peer <close> = replying(400, cjson.encode { name = ESCAPES, message = ESCAPES })
     for _, call in pairs(calls) do
-      local err, message = failure("http", call[3](client_of(peer)))
+      local err, message = failure("http", call[3](connect(peer)))
       harmless(message)
       assert.is_truthy(message:find("red", 1, true), message)
       assert.is_truthy(message:find("\u{1F600}", 1, true), message)
@@ -468,23 +459,23 @@ describe("what a server says cannot reach a terminal:", function()
   it("bytes that are no UTF-8", function()
     for _, body in ipairs { "\x9b31m\xff\xfe", "\xc3", "\xed\xa0\x80\xf4\x90\x80\x80", ESCAPES } do
       local peer <close> = replying(200, body)
-      local _, message = failure("decode", get(client_of(peer)))
+      local _, message = failure("decode", get(connect(peer)))
       harmless(message)
       local other <close> = replying(400, '{"message":"' .. body:gsub("%c", "") .. '"}')
-      _, message = failure("http", get(client_of(other)))
+      _, message = failure("http", get(connect(other)))
       harmless(message)
     end
   end)
 
   it("its content type", function()
     local peer <close> = replying(200, "{}", { ["Content-Type"] = "text/\27[31mred\x9b" })
-    local _, message = failure("decode", get(client_of(peer)))
+    local _, message = failure("decode", get(connect(peer)))
     harmless(message)
   end)
 
   it("its ids, by tostring of a conversation", function()
     local peer <close> = replying(201, cjson.encode { id = ESCAPES .. ("a"):rep(900) })
-    local text = tostring(assert(calls["conversations:create"][3](client_of(peer))))
+    local text = tostring(assert(calls["conversations:create"][3](connect(peer))))
     harmless(text)
     assert.is_true(#text < 500)
   end)
@@ -493,7 +484,7 @@ describe("what a server says cannot reach a terminal:", function()
     for _, unit in ipairs { "a", "\u{1F600}", "\27", "\u{9b}" } do
       local body = cjson.encode { message = unit:rep(2 ^ 20 // #unit) }
       local peer <close> = replying(400, body)
-      local err, message = failure("http", get(client_of(peer)))
+      local err, message = failure("http", get(connect(peer)))
       harmless(message)
       assert.is_true(#message < 4096, #message)
       assert.equal(body:sub(1, 1024), err.body)
@@ -502,7 +493,7 @@ describe("what a server says cannot reach a terminal:", function()
 
   it("a page of 1 MiB, which is cut", function()
     local peer <close> = replying(200, "<html>" .. ("\u{1F600}"):rep(2 ^ 18))
-    local err, message = failure("decode", get(client_of(peer)))
+    local err, message = failure("decode", get(connect(peer)))
     harmless(message)
     assert.is_true(#message < 4096, #message)
     assert.equal(1024, #err.body)

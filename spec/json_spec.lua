@@ -3,6 +3,7 @@ local cjson = require("cjson").new()
 local raia = require "raia"
 local run = require("spec.support.run").run
 local server = require "spec.support.server"
+local connect = require "spec.support.client" ()
 
 -- Gives back the body; or, to GET /reply, what the query says; or a message.
 local ECHO = [[
@@ -34,7 +35,7 @@ describe("JSON", function()
 
   setup(function()
     peer = server.start(ECHO)
-    client = raia.client { secret_key = "k", base_url = peer.base_url, max_retries = 0 }
+    client = connect(peer)
   end)
 
   teardown(function()

@@ -5,6 +5,7 @@ local calls = require "spec.support.calls"
 local run = require("spec.support.run").run
 local sandbox = require "raia.sandbox"
 local server = require "spec.support.server"
+local clients = require "spec.support.client"
 
 -- No eight characters of it occur elsewhere.
 local KEY = "Kq7Zx2Wv9Jt4Rb8Ny3Mf6Hd1Gs5LpQzXwVjTrBnYmFhDgSlPk0Uc2Ea4Io7Au9"
@@ -70,11 +71,7 @@ local function hides(value, name)
   assert.is_nil(find_key(value, name or "value", seen))
 end
 
-local function client_of(peer, options)
-  local all = { secret_key = KEY, base_url = peer.base_url, max_retries = 0 }
-  for name, value in pairs(options or {}) do all[name] = value end
-  return raia.client(all)
-end
+local connect = clients { secret_key = KEY }
 
 local GOOD = [[
   local connection = ...
@@ -152,7 +149,7 @@ end)
 describe("the key is not in", function()
   it("what tostring gives", function()
     local peer <close> = server.start(GOOD)
-    local client = client_of(peer)
+    local client = connect(peer)
     local objects = { client, client.conversations, client:conversation("c-1"),
       client:request("GET", "/x", nil, { wait = false }) }
     for _, call in pairs(calls) do objects[#objects + 1] = (assert(call(client))) end
@@ -164,7 +161,7 @@ describe("the key is not in", function()
   it("what can be reached from a client and its objects, with the debug library, too", function()
     local peer <close> = server.start(GOOD)
     local events, count = {}, 0
-    local client = client_of(peer, { headers = { ["X-A"] = "b" }, on_event = function(event)
+    local client = connect(peer, { headers = { ["X-A"] = "b" }, on_event = function(event)
       count = count + 1
       events[count] = event
     end })
@@ -187,7 +184,7 @@ describe("the key is not in", function()
 
   it("the registry of Lua", function()
     local peer <close> = server.start(GOOD)
-    local client <close> = client_of(peer, { on_event = type })
+    local client <close> = connect(peer, { on_event = type })
     assert(calls.get(client))
     for name, value in pairs(debug.getregistry()) do
       if type(name) == "userdata" or type(name) == "string" and name:find("^raia") then
@@ -200,7 +197,7 @@ describe("the key is not in", function()
     it(("the error of a call that is %s, nor in its event"):format(name), function()
       local peer <close> = server.start(script)
       local events, count = {}, 0
-      local client <close> = client_of(peer, { timeout = name == "silent" and 0.2 or nil,
+      local client <close> = connect(peer, { timeout = name == "silent" and 0.2 or nil,
         on_event = function(event)
           count = count + 1
           events[count] = event
@@ -278,7 +275,7 @@ end)
 describe("the key is not in what children inherit:", function()
   it("their environment and descriptors, though a client is open", function()
     local peer <close> = server.start(GOOD)
-    local client <close> = client_of(peer)
+    local client <close> = connect(peer)
     assert(calls.get(client))
     local pipe <close> = assert(io.popen("env; readlink /proc/self/fd/*; cat /proc/self/cmdline"))
     local all = pipe:read("a")
@@ -292,7 +289,7 @@ describe("the key is in", function()
     local peer <close> = server.start [[
       local connection = ...
       while connection:request() do connection:reply(503) end]]
-    local client <close> = client_of(peer, { headers = { ["X-A"] = "b" } })
+    local client <close> = connect(peer, { headers = { ["X-A"] = "b" } })
     local waited = {}
     for _, call in pairs(calls) do
       call(client)
@@ -320,8 +317,8 @@ describe("the key is in", function()
 
   it("requests of its own client alone", function()
     local peer <close> = server.start(GOOD)
-    local one <close> = client_of(peer)
-    local other <close> = client_of(peer, { secret_key = "other" })
+    local one <close> = connect(peer)
+    local other <close> = connect(peer, { secret_key = "other" })
     for _ = 1, 2 do
       assert(calls.get(one))
       assert(calls.get(other))

@@ -4,6 +4,7 @@ local raia = require "raia"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
 local support = require "spec.support.run"
+local connect = require "spec.support.client" ()
 
 local CONFIGURATION = [[
 daemon off;
@@ -51,8 +52,8 @@ describe("behind nginx, over HTTP/2,", function()
     file:flush()
     nginx = assert(io.popen(("env -u LD_PRELOAD nginx -p %s -c %s/nginx.conf 2>&1; echo ended")
       :format(directory, directory)))
-    client = raia.client { base_url = "https://localhost:" .. port, ca_file = made.ca,
-      secret_key = "a-marked-key", timeout = 20, max_retries = 5 }
+    client = connect("https://localhost:" .. port, { ca_file = made.ca, timeout = 20,
+      max_retries = 5 })
     assert(client:request("GET", "/first")) -- once it listens
   end)
 

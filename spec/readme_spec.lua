@@ -3,7 +3,7 @@ local support = require "spec.support.run"
 local start = require "raia.sandbox".start
 
 -- How a block of shell is run here. `make test` is what runs this, and the install commands are
--- run into folders of their own by rock_spec.
+-- run into folders of their own by install_spec.
 local shell = {
   ["make demo"] = "unset LD_PRELOAD RAIA_BASE_URL RAIA_AGENT_SECRET_KEY; make -s demo",
   ["make test"] = "make -n test",

@@ -4,6 +4,7 @@ local support = require "spec.support.run"
 local uv = require "luv"
 
 local BUSTED = [[lua5.4 -e 'require "busted.runner" {standalone = false}' /dev/null ]]
+
   .. "-o spec/support/output.lua"
 
 -- Runs a command, without a sanitizer: what is under test here is in Lua.

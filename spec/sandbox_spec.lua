@@ -1,10 +1,10 @@
 -- raia-sandbox: its command line, its life as a process, its statuses and agents.
 local certificates = require "spec.support.certificates"
-local raia = require "raia"
 local sandboxes = require "raia.sandbox"
 local socket = require "cqueues.socket"
 local support = require "spec.support.run"
 local free_port = require("spec.support.server").free_port
+local clients = require "spec.support.client"
 
 local MAIN = "lua5.4 lua/raia/sandbox/main.lua "
 
@@ -18,14 +18,12 @@ local function with_file(text, fn)
   assert(good, problem)
 end
 
-local function client_of(sandbox, options)
-  local all = { base_url = sandbox.base_url, secret_key = sandbox.secret_key, max_retries = 0 }
-  for name, value in pairs(options or {}) do all[name] = value end
-  return raia.client(all)
+local function connect(sandbox, options)
+  return clients { secret_key = sandbox.secret_key } (sandbox, options)
 end
 
 local function listens(sandbox)
-  local client <close> = client_of(sandbox)
+  local client <close> = connect(sandbox)
   return select(3, client.conversations:get "x").kind == "http"
 end
 
@@ -238,9 +236,9 @@ describe("a sandbox that was started", function()
   it("asks for its key", function()
     local sandbox <close> = assert(sandboxes.start { key = "another" })
     assert.equal("another", sandbox.secret_key)
-    local right <close> = client_of(sandbox)
+    local right <close> = connect(sandbox)
     assert(right.conversations:create { conversationUserId = "u" })
-    local wrong <close> = client_of(sandbox, { secret_key = "sandbox" })
+    local wrong <close> = connect(sandbox, { secret_key = "sandbox" })
     local err = select(3, wrong.conversations:create { conversationUserId = "u" })
     assert.equal(403, err.status)
     assert.equal("INVALID_CREDENTIALS", err.code)
@@ -260,13 +258,13 @@ describe("a sandbox that was started", function()
         end
       end
       local options = { secret_key = "a-key-that-is-wrong", ca_file = made and made.ca }
-      local first <close> = client_of(sandbox, options)
+      local first <close> = connect(sandbox, options)
       assert.equal(403, select(3, first.conversations:get "x").status)
       local before = peak()
-      local body, requests, clients = { text = ("x"):rep(16e6) }, {}, {}
+      local body, requests, others = { text = ("x"):rep(16e6) }, {}, {}
       for i = 1, 20 do
-        clients[i] = client_of(sandbox, options)
-        requests[i] = clients[i]:request("POST", "/external/conversations", { body = body },
+        others[i] = connect(sandbox, options)
+        requests[i] = others[i]:request("POST", "/external/conversations", { body = body },
           { wait = false })
       end
       for _, request in ipairs(requests) do
@@ -275,11 +273,11 @@ describe("a sandbox that was started", function()
         assert.equal("INVALID_CREDENTIALS", err.code)
         assert.equal("no", err.sent)
       end
-      for i = 1, 20 do clients[i]:close() end
+      for i = 1, 20 do others[i]:close() end
       local more = peak() - before -- for 320 MB that were to be sent
       -- A sanitizer, where there is one, keeps what is freed for a while.
       assert.is_true(more < (os.getenv "LD_PRELOAD" and 240 or 100), more .. " MiB more")
-      local right <close> = client_of(sandbox, { ca_file = made and made.ca })
+      local right <close> = connect(sandbox, { ca_file = made and made.ca })
       assert(right.conversations:create { conversationUserId = "u" })
     end)
   end
@@ -308,7 +306,7 @@ describe("a sandbox that was started", function()
       return message .. " " .. generator()
     end]], function(file)
       local sandbox <close> = assert(sandboxes.start { agent = file })
-      local client <close> = client_of(sandbox)
+      local client <close> = connect(sandbox)
       local conversation = assert(client.conversations:create { conversationUserId = "u" })
       for _, text in ipairs { "yield", "yield more" } do
         local result, message, err = conversation:send(text)
@@ -326,7 +324,7 @@ describe("a sandbox that was started", function()
       return message:upper() .. " " .. conversation.title .. " " .. #conversation.messages
     end]], function(file)
       local sandbox <close> = assert(sandboxes.start { agent = file })
-      local client <close> = client_of(sandbox)
+      local client <close> = connect(sandbox)
       local conversation = assert(client.conversations:create {
         conversationUserId = "u", title = "T" })
       assert.equal("HELLO T 0", tostring(assert(conversation:send "hello")))

@@ -2,6 +2,7 @@
 local cjson = require("cjson").new()
 local raia = require "raia"
 local server = require "spec.support.server"
+local connect = require "spec.support.client" ()
 
 local EMOJI = "😀"
 
@@ -48,7 +49,7 @@ describe("a body is checked:", function()
         connection:reply(201, started and '{"conversationId":"c-1"}' or '{"id":"c-1"}')
         request = connection:request()
       end]]
-    client = raia.client { secret_key = "k", base_url = peer.base_url, max_retries = 0 }
+    client = connect(peer)
     conversation = client:conversation("c-1")
   end)
 

@@ -1,20 +1,16 @@
 -- TLS: whom it trusts, which versions it speaks, and what goes over the wire when it does not.
-local raia = require "raia"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
 local support = require "spec.support.run"
+local clients = require "spec.support.client"
 
 local certificate = certificates()
 local key = "the-key-that-must-not-show"
 
 teardown(function() certificate.remove() end)
 
-local function connect(base_url, options)
-  local given = { secret_key = key, base_url = base_url, timeout = 5, max_retries = 2,
-    ca_file = certificate.ca }
-  for name, value in pairs(options or {}) do given[name] = value or nil end
-  return raia.client(given)
-end
+local connect = clients { secret_key = key, timeout = 5, max_retries = 2,
+  ca_file = certificate.ca }
 
 local serving = [[
   local connection = ...
@@ -78,13 +74,13 @@ describe("a certificate", function()
   end
 
   local without = {
-    { "without ca_file, as its authority is not the system's", false },
+    { "without ca_file, as its authority is not the system's", nil },
     { "when ca_file is of another authority", certificate.unknown_root.cert },
   }
   for _, case in ipairs(without) do
     it("that is good is not trusted " .. case[1], function()
       local fault_server <close> = server.start(serving, { tls = certificate.good })
-      local client <close> = connect(fault_server.base_url, { ca_file = case[2] })
+      local client <close> = clients {} (fault_server, { ca_file = case[2] })
       for _, call in ipairs(calls) do check_distrust(call[2](client)) end
       assert.equal(0, #fault_server:requests() + #fault_server:partials())
     end)
@@ -100,7 +96,7 @@ describe("a certificate", function()
   it("that one client trusts is not trusted by another, not on a kept connection", function()
     local fault_server <close> = server.start(serving, { tls = certificate.good })
     local trusting <close> = connect(fault_server.base_url)
-    local careful <close> = connect(fault_server.base_url, { ca_file = false })
+    local careful <close> = clients {} (fault_server)
     assert(calls[1][2](trusting))
     check_distrust(calls[1][2](careful))
     assert(calls[1][2](trusting))

@@ -4,6 +4,9 @@ local scheduler = require "raia.core".scheduler
 local servers = require "spec.support.server"
 local support = require "spec.support.run"
 local start_sandbox = require "raia.sandbox".start
+local clients = require "spec.support.client"
+
+local connect = clients()
 
 -- Answers with how many connections are open; /wait/SECONDS, /hang, and /limited, which is refused
 -- once on each connection.
@@ -37,13 +40,6 @@ describe("max_connections", function()
     assert.equal(0, (scheduler.state()))
   end)
 
-  local function new_client(most, options)
-    local all = { base_url = server.base_url, secret_key = "k", max_connections = most,
-      max_retries = 0 }
-    for name, value in pairs(options or {}) do all[name] = value end
-    return raia.client(all)
-  end
-
   local function begin(client, path, options)
     local all = { wait = false }
     for name, value in pairs(options or {}) do all[name] = value end
@@ -67,7 +63,7 @@ describe("max_connections", function()
 
   for _, most in ipairs { 1, 4 } do
     it("is what the server sees at the most: " .. most, function()
-      local client <close> = new_client(most)
+      local client <close> = connect(server, { max_connections = most })
       local requests = {}
       for i = 1, 40 do requests[i] = begin(client, "/wait/0.02/" .. i) end
       local seen = 0
@@ -82,15 +78,15 @@ describe("max_connections", function()
   end
 
   it("is each client's own", function()
-    local first <close> = new_client(1)
-    local second <close> = new_client(1)
+    local first <close> = connect(server, { max_connections = 1 })
+    local second <close> = connect(server, { max_connections = 1 })
     local requests = { begin(first, "/hang"), begin(first, "/never"), begin(second, "/other") }
     assert.equal("/other", assert(requests[3]:wait(60)).path)
     assert.is_false(requests[2]:done())
   end)
 
   it("is 64 unless it is given", function()
-    local client <close> = new_client(nil)
+    local client <close> = connect(server)
     local requests = {}
     for i = 1, 70 do requests[i] = begin(client, "/hang") end
     until_seen(64)
@@ -102,7 +98,7 @@ describe("max_connections", function()
   end)
 
   it("has the others wait in their order", function()
-    local client <close> = new_client(1)
+    local client <close> = connect(server, { max_connections = 1 })
     local requests, expected = {}, {}
     for i = 1, 20 do
       expected[i] = "/" .. i
@@ -113,7 +109,7 @@ describe("max_connections", function()
   end)
 
   it("lets one that waits be cancelled: it is never sent, and the next goes on", function()
-    local client <close> = new_client(1)
+    local client <close> = connect(server, { max_connections = 1 })
     local first, second, third =
       begin(client, "/wait/0.3"), begin(client, "/second"), begin(client, "/third")
     until_seen(1)
@@ -129,7 +125,7 @@ describe("max_connections", function()
   end)
 
   it("lets one that waits be dropped", function()
-    local client <close> = new_client(1)
+    local client <close> = connect(server, { max_connections = 1 })
     local first = begin(client, "/wait/0.3")
     begin(client, "/dropped")
     collectgarbage()
@@ -141,7 +137,7 @@ describe("max_connections", function()
   end)
 
   it("makes room when the one under way is cancelled", function()
-    local client <close> = new_client(1)
+    local client <close> = connect(server, { max_connections = 1 })
     local first, second = begin(client, "/hang"), begin(client, "/second")
     until_seen(1)
     first:cancel()
@@ -149,7 +145,7 @@ describe("max_connections", function()
   end)
 
   it("lets those that wait be closed with their client", function()
-    local client = new_client(1)
+    local client = connect(server, { max_connections = 1 })
     local requests = {}
     for i = 1, 5 do requests[i] = begin(client, i == 1 and "/hang" or "/" .. i) end
     until_seen(1)
@@ -164,7 +160,7 @@ describe("max_connections", function()
   end)
 
   it("lets no time run while a call waits for its turn", function()
-    local client <close> = new_client(1, { timeout = 2 })
+    local client <close> = connect(server, { max_connections = 1, timeout = 2 })
     local requests = {}
     for i = 1, 3 do requests[i] = begin(client, "/wait/1.2/" .. i) end
     for i, request in ipairs(requests) do
@@ -175,14 +171,14 @@ describe("max_connections", function()
   end)
 
   it("lets the next go on after one that timed out", function()
-    local client <close> = new_client(1)
+    local client <close> = connect(server, { max_connections = 1 })
     local first, second = begin(client, "/hang", { timeout = 0.3 }), begin(client, "/second")
     assert.equal("timeout", select(3, first:wait(60)).kind)
     assert.equal("/second", assert(second:wait(60)).path)
   end)
 
   it("holds for quick calls on kept connections: these are not taken for HTTP/2", function()
-    local client <close> = new_client(4)
+    local client <close> = connect(server, { max_connections = 4 })
     local list = {}
     for i = 1, 400 do list[i] = "/" .. i end
     local most = 0
@@ -195,7 +191,7 @@ describe("max_connections", function()
   end)
 
   it("holds for tasks, too", function()
-    local client <close> = new_client(3)
+    local client <close> = connect(server, { max_connections = 3 })
     local list, seen = {}, 0
     for i = 1, 30 do list[i] = i end
     assert(raia.map(list, function()
@@ -243,7 +239,7 @@ describe("a 429 with Retry-After", function()
 
   it("lets those that wait for it be cancelled and closed", function()
     local server <close> = servers.start(script)
-    local client = raia.client { base_url = server.base_url, secret_key = "k" }
+    local client = connect(server, { max_retries = 2 })
     local limited = client:request("GET", "/limited", nil, { wait = false })
     limited:wait(0.5)
     local late = client:request("GET", "/late", nil, { wait = false })
@@ -283,11 +279,9 @@ describe("HTTP/2", function()
     certificates.remove()
   end)
 
-  local function new_client(options)
-    local all = { base_url = "https://localhost:" .. passage.port, ca_file = certificates.ca,
-      secret_key = sandbox.secret_key, timeout = 60 }
-    for name, value in pairs(options or {}) do all[name] = value end
-    return raia.client(all)
+  local function through_passage(options)
+    return clients { ca_file = certificates.ca, secret_key = sandbox.secret_key, timeout = 60,
+      max_retries = 2 } ("https://localhost:" .. passage.port, options)
   end
 
   -- Asks so many questions at once, each with its own answer; gives the seconds it took.
@@ -306,14 +300,14 @@ describe("HTTP/2", function()
   end
 
   it("carries two hundred calls at once on few connections", function()
-    local client <close> = new_client()
+    local client <close> = through_passage()
     local before = passage:connections()
     assert.is_true(ask(client, 200) < 10)
     assert.is_true(passage:connections() - before <= most)
   end)
 
   it("does so from the first call on", function()
-    local client <close> = new_client()
+    local client <close> = through_passage()
     local before = passage:connections()
     local list = {}
     for i = 1, 100 do list[i] = i end
@@ -324,7 +318,7 @@ describe("HTTP/2", function()
   end)
 
   it("lets one call be cancelled without harm to the others", function()
-    local client <close> = new_client()
+    local client <close> = through_passage()
     local conversation = assert(client.conversations:create { conversationUserId = "h2" })
     local before = passage:connections()
     local requests = {}
@@ -339,7 +333,7 @@ describe("HTTP/2", function()
   end)
 
   it("lets no time run while a call waits for its turn", function()
-    local client <close> = new_client { max_connections = 1, timeout = 4 }
+    local client <close> = through_passage { max_connections = 1, timeout = 4 }
     assert.is_true(ask(client, 450) < 30)
   end)
 end)

@@ -4,6 +4,7 @@ local raia = require "raia"
 local calls = require "spec.support.calls"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
+local connect = require "spec.support.client" ()
 
 -- A row is a fault: its name, what the server does, and what comes of the call.
 --   lost: a POST fails, kind "connection", sent "maybe", and the server has read `delivered` of
@@ -187,17 +188,16 @@ end
 
 local certificate, proxy
 
-local function new_client(lane, path)
-  return raia.client { base_url = lane.server.base_url .. path, timeout = 20,
-    secret_key = "a-marked-key", max_retries = 1, ca_file = certificate.ca,
-    proxy = lane.proxied and "http://127.0.0.1:" .. proxy.port or "" }
+local function connect_by(lane, path)
+  return connect(lane.server.base_url .. path, { timeout = 20, max_retries = 1,
+    ca_file = certificate.ca, proxy = lane.proxied and "http://127.0.0.1:" .. proxy.port or "" })
 end
 
 local function play(lane, i, row)
-  local client <close> = new_client(lane, "/row" .. i)
+  local client <close> = connect_by(lane, "/row" .. i)
   -- Once HTTP/2 is known to be spoken, a client keeps to connections made for it.
   if row.kept then assert(client:request("GET", "/first")) end
-  local armer <close> = new_client(lane, "")
+  local armer <close> = connect_by(lane, "")
   assert(armer:request("GET", "/arm/" .. i))
   if row.kept then assert(client:request("GET", "/kept")) end
   if row.idle then
@@ -317,8 +317,8 @@ describe("a server that refuses each time, by HTTP/2,", function()
           end
         ]]):format(refusal), { tls = { cert = made.good.cert, key = made.good.key,
           protocol = "h2" } })
-        local client <close> = raia.client { base_url = refusing.base_url, timeout = 20,
-          secret_key = "a-marked-key", max_retries = 1, ca_file = made.ca }
+        local client <close> = connect(refusing, { timeout = 20, max_retries = 1,
+          ca_file = made.ca })
         local result, message, err = calls[method](client)
         made.remove()
         assert.is_nil(result)
@@ -343,8 +343,7 @@ describe("a server process that dies on the second message of a kept connection"
         connection:request()
         os.exit(1, false)
       ]], { tls = over_tls and made.good or nil })
-      local client <close> = raia.client { base_url = dying.base_url, timeout = 20,
-        secret_key = "a-marked-key", max_retries = 2, ca_file = made.ca }
+      local client <close> = connect(dying, { timeout = 20, max_retries = 2, ca_file = made.ca })
       local conversation = client:conversation("a")
       assert(conversation:send("first"))
       local result, message, err = conversation:send("second")

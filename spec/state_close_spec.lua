@@ -131,19 +131,19 @@ local exits = {
     task:cancel()]],
 }
 
+local server
+
+lazy_setup(function()
+  host.build()
+  server = servers.start(script)
+end)
+
+lazy_teardown(function()
+  server:close()
+  host.remove()
+end)
+
 describe("a state", function()
-  local server
-
-  lazy_setup(function()
-    host.build()
-    server = servers.start(script)
-  end)
-
-  lazy_teardown(function()
-    server:close()
-    host.remove()
-  end)
-
   local function run(code)
     local output, status = host.run(code, { URL = server.base_url })
     assert.equal(0, status, output)
@@ -164,18 +164,6 @@ describe("a state", function()
 end)
 
 describe("an error", function()
-  local server
-
-  lazy_setup(function()
-    host.build()
-    server = servers.start(script)
-  end)
-
-  lazy_teardown(function()
-    server:close()
-    host.remove()
-  end)
-
   -- In each, raised() is a table that some code of the program raises, and caught(fn) calls fn
   -- and asserts that this very table comes out.
   local places = {

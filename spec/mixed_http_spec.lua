@@ -3,6 +3,7 @@
 local raia = require "raia"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
+local connect = require "spec.support.client" ()
 
 local certificate = certificates()
 teardown(function() certificate.remove() end)
@@ -29,8 +30,8 @@ describe("a server of both protocols", function()
       for round = 1, 3 do
         local clients, list = {}, {}
         for i = 1, 2 do
-          clients[i] = raia.client { base_url = mixed.base_url, secret_key = "the-key-" .. i,
-            ca_file = certificate.ca, timeout = 20, max_retries = 0 }
+          clients[i] = connect(mixed, { secret_key = "the-key-" .. i,
+            ca_file = certificate.ca, timeout = 20 })
         end
         for i = 1, 60 do list[i] = i end
         assert(raia.map(list, function(i)

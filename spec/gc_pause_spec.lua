@@ -1,7 +1,7 @@
 -- Lua's garbage collector rests while a large reply is read, and is as it was before and after.
-local raia = require "raia"
 local servers = require "spec.support.server"
 local support = require "spec.support.run"
+local connect = require "spec.support.client" ()
 
 -- A history of 2,000 messages; /half is cut in its middle, /none is no JSON.
 local script = [[
@@ -26,7 +26,7 @@ describe("a large reply", function()
 
   before_each(function()
     server = servers.start(script)
-    client = raia.client { base_url = server.base_url, secret_key = "k", max_retries = 0 }
+    client = connect(server)
   end)
   after_each(function()
     collectgarbage "restart"

@@ -1,8 +1,8 @@
 -- Answers over HTTP/2 that come before the server has read the body: the rest is then called off
 -- with RST_STREAM (NO_ERROR). The caller has the answer or a lost connection, and no success.
-local raia = require "raia"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
+local connect = require "spec.support.client" ()
 
 local ROUNDS, AT_ONCE = 4, 50
 
@@ -29,8 +29,7 @@ describe("an early answer over HTTP/2, many in flight,", function()
           end
         ]]):format(status), { tls = { cert = made.good.cert, key = made.good.key,
           protocol = "h2" } })
-        local client <close> = raia.client { base_url = early.base_url, ca_file = made.ca,
-          secret_key = "a-marked-key", timeout = 8, max_retries = 0 }
+        local client <close> = connect(early, { ca_file = made.ca, timeout = 8 })
         assert(client:request("GET", "/first"))
         local told = 0
         for _ = 1, ROUNDS do

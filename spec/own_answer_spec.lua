@@ -4,6 +4,7 @@ local raia = require "raia"
 local calls = require "spec.support.calls"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
+local clients = require "spec.support.client"
 
 local certificate = certificates()
 teardown(function() certificate.remove() end)
@@ -36,11 +37,9 @@ local function start(protocol, script, ports)
     cert = certificate.good.cert, key = certificate.good.key, protocol = alpn[protocol] } })
 end
 
+local connect_to = clients { timeout = 10, ca_file = certificate.ca }
 local function connect(fault_server, place, options)
-  local all = { base_url = fault_server.base_urls[place or 1], secret_key = "a-marked-key",
-    timeout = 10, max_retries = 0, ca_file = certificate.ca }
-  for name, value in pairs(options or {}) do all[name] = value end
-  return raia.client(all)
+  return connect_to(fault_server.base_urls[place or 1], options)
 end
 
 describe("a reply over HTTP/2", function()

@@ -3,6 +3,7 @@ local certificates = require "spec.support.certificates"
 local raia = require "raia"
 local run = require("spec.support.run").run
 local server = require "spec.support.server"
+local connect = require "spec.support.client" ()
 
 local NOWHERE = "http://127.0.0.1:1"
 local PIECE = "Kq7Zx2Wv9Jt4"
@@ -53,7 +54,7 @@ describe("a key", function()
       local connection = ...
       connection:request()
       connection:reply(200, "{}")]]
-    local client <close> = raia.client { secret_key = key, base_url = peer.base_url }
+    local client <close> = connect(peer, { secret_key = key })
     assert(client:request("GET", "/x"))
     assert.equal(key, peer:requests()[1].headers["agent-secret-key"])
   end)
@@ -70,7 +71,7 @@ describe("a ca_file", function()
       assert.is_truthy(message:find("raia.client: the ca_file ", 1, true), message)
       assert.is_truthy(message:find(says, 1, true), message)
     end
-    local client <close> = raia.client { secret_key = "k", ca_file = made.ca, base_url = NOWHERE }
+    local client <close> = connect(NOWHERE, { ca_file = made.ca })
     assert.is_userdata(client)
   end)
 end)

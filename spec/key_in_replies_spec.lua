@@ -116,11 +116,7 @@ local function bodies_of(templates, quoted)
   return bodies
 end
 
-local function client_at(url, key, options)
-  local all = { secret_key = key, base_url = url, max_retries = 0 }
-  for name, value in pairs(options or {}) do all[name] = value end
-  return raia.client(all)
-end
+local connect = require "spec.support.client" ()
 
 for key_name, key in pairs(KEYS) do
   for quoting, quote in pairs(QUOTINGS) do
@@ -130,7 +126,7 @@ for key_name, key in pairs(KEYS) do
         local bodies = bodies_of(WRONG, quoted)
         local peer <close> = serve(200, bodies)
         for i = 1, #bodies do
-          local client <close> = client_at(("%s/%d"):format(peer.base_url, i), key)
+          local client <close> = connect(("%s/%d"):format(peer.base_url, i), { secret_key = key })
           local failed = 0
           for name, call in pairs(calls) do
             local result, message, err = call(client)
@@ -151,7 +147,7 @@ for key_name, key in pairs(KEYS) do
 
       it("is not in the error of a refusal: message, code, details and body", function()
         local peer <close> = serve(400, bodies_of({ REFUSAL }, quoted))
-        local client <close> = client_at(peer.base_url .. "/1", key)
+        local client <close> = connect(peer.base_url .. "/1", { secret_key = key })
         for _, call in pairs(calls) do
           local _, message, err = call(client)
           assert.equal("http", err.kind)
@@ -181,7 +177,7 @@ describe("a key that is quoted", function()
           connection:reply(200, '{"a":"' .. ("."):rep(padding) .. %q .. ("."):rep(2000))
           request = connection:request()
         end]]):format(quoted))
-      local client <close> = client_at(peer.base_url, KEY)
+      local client <close> = connect(peer.base_url, { secret_key = KEY })
       for padding = 1000 - #quoted, 1020 do
         local _, _, err = client:request("GET", "/" .. padding)
         assert.equal("decode", err.kind)
@@ -200,7 +196,7 @@ describe("a key that is quoted", function()
           local bodies = bodies_of(status == 200 and WRONG or { REFUSAL }, quoted)
           local peer <close> = serve(status, bodies)
           for i = 1, #bodies do
-            local client = client_at(("%s/%d"):format(peer.base_url, i), key)
+            local client = connect(("%s/%d"):format(peer.base_url, i), { secret_key = key })
             local requests = {}
             for name, call in pairs(calls) do
               requests[name] = call(client, { wait = false })
@@ -229,7 +225,7 @@ describe("a key that is quoted", function()
     for quoting, quote in pairs(QUOTINGS) do
       local peer <close> = serve(200, bodies_of({
         '{"id":"QUOTED","conversationId":"c-QUOTED"}' }, quote(KEY)))
-      local client <close> = client_at(peer.base_url .. "/1", KEY)
+      local client <close> = connect(peer.base_url .. "/1", { secret_key = KEY })
       for _, name in ipairs { "start", "create", "get" } do
         local result, _, err = calls[name](client)
         assert.is_nil(result, quoting)
@@ -242,7 +238,7 @@ describe("a key that is quoted", function()
     local REST = [=[, "names": ["Kq7x/Zx2W+v9", "7x/Zx2W+v9Jt4//Rb8Ny3+Mf6H", "\\/\\ %25 &amp;"]]=]
     local body = '{"message":"Kq7x/Zx2W+v9Jt4/Rb8Ny3+Mf6H"' .. REST .. ',"details":["Kq7x"]}'
     local peer <close> = serve(400, { body })
-    local client <close> = client_at(peer.base_url .. "/1", KEY)
+    local client <close> = connect(peer.base_url .. "/1", { secret_key = KEY })
     local _, message, err = client:request("GET", "/x")
     assert.equal(body, err.body)
     assert.same({ "Kq7x" }, err.details)
@@ -256,7 +252,7 @@ describe("a key that is quoted", function()
         while connection:request() do
           connection:reply(400, '{"details":["' .. (%q):rep(%d) .. '"]}')
         end]]):format(filler, 2 ^ 22 // #filler))
-      local client <close> = client_at(peer.base_url, KEY, { timeout = 60 })
+      local client <close> = connect(peer.base_url, { secret_key = KEY, timeout = 60 })
       local from = os.clock()
       local _, _, err = client:request("GET", "/x")
       assert.equal("http", err.kind)

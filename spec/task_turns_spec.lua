@@ -1,26 +1,13 @@
--- Tasks where things meet: answers and deadlines, cancels and clean-up, errors and those who join.
+-- Who has a turn, and when: answers at a deadline, tasks that poll, errors, scopes, loops' waits.
 local raia = require "raia"
-local scheduler = require "raia.core".scheduler
 local certificates = require "spec.support.certificates"
+local connect = require "spec.support.client" ()
 local support = require "spec.support.run"
 local shared = require "spec.support.tasks"
 
-local closing = shared.closing
-
 describe("tasks", function()
   local server, client
-
-  setup(function() server = shared.start() end)
-  teardown(function() server:close() end)
-
-  before_each(function()
-    client = raia.client { base_url = server.base_url, secret_key = "k", max_retries = 0 }
-  end)
-
-  after_each(function()
-    client:close()
-    assert.equal(0, (scheduler.state()))
-  end)
+  shared.provide(function(...) server, client = ... end)
 
   local function get(path, options) return client:request("GET", path, nil, options) end
 
@@ -89,8 +76,7 @@ describe("tasks", function()
     end)
 
     it("counts for each of more than one look at the sockets finds", function()
-      local many <close> = raia.client { base_url = server.base_url, secret_key = "k",
-        max_connections = 200 }
+      local many <close> = connect(server, { max_connections = 200 })
       local list = {}
       for i = 1, 150 do list[i] = "/after/1/" .. i end
       local arrived = raia.run(function()
@@ -114,8 +100,8 @@ describe("tasks", function()
       file:close()
       local sandbox <close> = assert(require "raia.sandbox".start { delay = 0.4, agent = path,
         tls_cert = made.good.cert, tls_key = made.good.key })
-      local secure <close> = raia.client { base_url = sandbox.base_url, ca_file = made.ca,
-        secret_key = sandbox.secret_key }
+      local secure <close> = connect(sandbox, { ca_file = made.ca,
+        secret_key = sandbox.secret_key })
       local conversation = assert(secure.conversations:create { conversationUserId = "u" })
       local arrived = raia.run(function()
         raia.spawn(function()
@@ -230,154 +216,6 @@ describe("tasks", function()
     end)
   end)
 
-  describe("a cancelled task", function()
-    it("is not kept by pcall", function()
-      local rounds = 0
-      raia.run(function()
-        local task = raia.spawn(function()
-          while true do
-            rounds = rounds + 1
-            pcall(function() xpcall(raia.sleep, tostring, 60) end)
-          end
-        end)
-        raia.sleep(0.01)
-        task:cancel()
-        assert.equal("cancelled", select(3, task:join()).kind)
-      end)
-      assert.equal(1, rounds)
-    end)
-
-    it("may call in <close> handlers, within pcall, too, and the others go on", function()
-      local ticks, paths = 0, {}
-      raia.run(function()
-        local tasks = {}
-        for i = 1, 5 do
-          tasks[i] = raia.spawn(function()
-            local _ <close> = closing(function() table.insert(paths, get("/after/0.2").path) end)
-            pcall(function()
-              local _ <close> = closing(function() table.insert(paths, get("/after/0.1").path) end)
-              get "/hang"
-            end)
-            error "never here"
-          end)
-        end
-        raia.sleep(0.1)
-        local ticker = raia.spawn(function()
-          while true do
-            raia.sleep(0.01)
-            ticks = ticks + 1
-          end
-        end)
-        local from = raia.now()
-        raia.gather { function() tasks[1]:cancel() end, function() tasks[2]:cancel() end,
-          function() tasks[3]:cancel() end, function() tasks[4]:cancel() end,
-          function() tasks[5]:cancel() end }
-        assert.is_true(raia.now() - from < 1.2, "side by side")
-        ticker:cancel()
-      end)
-      assert.equal(10, #paths)
-      assert.is_true(ticks >= 5)
-    end)
-
-    it("has some seconds for its <close> handlers, no more", function()
-      local from = raia.now()
-      raia.run(function()
-        local task = raia.spawn(function()
-          local _ <close> = closing(function() get "/hang" end)
-          raia.sleep(60)
-        end)
-        raia.sleep(0.01)
-        task:cancel()
-      end)
-      assert.is_true(raia.now() - from < 20)
-    end)
-
-    it("ends a <close> handler that runs normally", function()
-      local finished, after = false, false
-      raia.run(function()
-        local task = raia.spawn(function()
-          do
-            local _ <close> = closing(function()
-              raia.sleep(0.1)
-              finished = true
-            end)
-          end
-          raia.sleep(60)
-          after = true
-        end)
-        raia.sleep(0.01)
-        task:cancel()
-      end)
-      assert.is_true(finished)
-      assert.is_false(after)
-    end)
-
-    it("may be the one that has spawned who cancels it", function()
-      local ended = raia.run(function()
-        local parent
-        parent = raia.spawn(function()
-          raia.timeout(60, function()
-            raia.sleep(0.01)
-            parent:cancel()
-          end)
-        end)
-        return select(3, parent:join()).kind
-      end)
-      assert.equal("cancelled", ended)
-    end)
-
-    it("may have been closed by others", function()
-      local kind = raia.run(function()
-        local co
-        local task = raia.spawn(function()
-          co = coroutine.running()
-          get "/hang"
-        end)
-        raia.sleep(0.1)
-        coroutine.close(co)
-        return select(3, task:join()).kind
-      end)
-      assert.equal("cancelled", kind)
-    end)
-
-    it("that had not begun has sent nothing", function()
-      raia.run(function()
-        local task = raia.spawn(get, "/x")
-        task:cancel()
-        assert.equal("no", select(3, task:join()).sent)
-      end)
-      assert.equal("no", select(3, raia.timeout(0, get, "/x")).sent)
-    end)
-
-    it("sends nothing more, though it has its turn first", function()
-      local before = #server:requests()
-      raia.run(function()
-        local task = raia.spawn(function()
-          raia.sleep(0)
-          get "/never"
-        end)
-        raia.sleep(0) -- it has begun, and is ready
-        task:cancel()
-        raia.sleep(0.1)
-      end)
-      for i, request in ipairs(server:requests()) do
-        assert.is_true(i <= before or request.path ~= "/never")
-      end
-    end)
-
-    it("leaves a request to others that wait for it", function()
-      local path = raia.run(function()
-        local request = get("/after/0.2", { wait = false })
-        local first = raia.spawn(request.wait, request)
-        local second = raia.spawn(request.wait, request)
-        raia.sleep(0.01)
-        first:cancel()
-        return second:join().path
-      end)
-      assert.equal("/after/0.2", path)
-    end)
-  end)
-
   describe("what is spawned in a call", function()
     local calls = {
       timeout = function(fn) return raia.timeout(60, fn) end,
@@ -423,7 +261,7 @@ describe("tasks", function()
       one:join()
     end)
     assert.is_false(good)
-    assert.matches("waits in join, spec/task_together_spec.lua:%d+", message)
+    assert.matches("waits in join, spec/task_turns_spec.lua:%d+", message)
   end)
 
   it("go on while a plain script's call blocks", function()

@@ -3,6 +3,7 @@
 local raia = require "raia"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
+local connect = require "spec.support.client" ()
 
 local TIMEOUT, WORKERS, LATER = 60, 64, 3 -- a call that is left hanging is told as a timeout
 
@@ -341,9 +342,8 @@ end
 local certificate
 
 local function play(row)
-  local client <close> = raia.client { base_url = row.group.server.base_urls[row.place],
-    secret_key = "a-marked-key", timeout = TIMEOUT, max_retries = row.max_retries,
-    ca_file = certificate.ca }
+  local client <close> = connect(row.group.server.base_urls[row.place], {
+    timeout = TIMEOUT, max_retries = row.max_retries, ca_file = certificate.ca })
   if row.kept then
     local warm = {}
     if row.group.over == "http2" then -- a client may keep to connections made for HTTP/2

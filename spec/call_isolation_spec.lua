@@ -2,6 +2,7 @@
 local raia = require "raia"
 local servers = require "spec.support.server"
 local support = require "spec.support.run"
+local connect = require "spec.support.client" ()
 
 -- Answers with the request's path and body; /big with ten thousand letters; /later is told to come
 -- again, once; a conversation that is read has the id "new".
@@ -34,7 +35,7 @@ describe("on one client", function()
 
   before_each(function()
     server = servers.start(script)
-    client = raia.client { base_url = server.base_url, secret_key = "k", max_retries = 0 }
+    client = connect(server)
   end)
   after_each(function()
     client:close()
@@ -75,14 +76,14 @@ describe("on one client", function()
   it("what on_event raises in one call is not raised by the next, nor does a call in it mix in",
     function()
       local calls, inner = 0, nil
-      local listener = raia.client { base_url = server.base_url, secret_key = "k",
+      local listener = connect(server, { max_retries = 2,
         on_event = function(event)
           calls = calls + 1
           if event.path == "/raises" then error("on purpose", 0) end
           if event.path == "/outer" then
             inner = assert(client:request("GET", "/of-another")).message
           end
-        end }
+        end })
       assert.equal("/before", assert(listener:request("GET", "/before")).message)
       assert.same({ false, "on purpose" },
         { pcall(listener.request, listener, "GET", "/raises") })
@@ -96,12 +97,12 @@ describe("on one client", function()
   it("what on_event raises is not raised by the next call of the task that has gone on meanwhile",
     function()
       local second = false
-      local listener = raia.client { base_url = server.base_url, secret_key = "k",
+      local listener = connect(server, { max_retries = 2,
         on_event = function(event)
           if event.status ~= 429 then return end
           while not second do raia.step(0.01) end
           error("on purpose", 0)
-        end }
+        end })
       raia.run(function()
         assert.equal("/later", assert(listener:request("GET", "/later")).message)
         second = true
@@ -204,8 +205,7 @@ describe("on one client", function()
   end)
 
   it("more connections than libcurl is given at a time are used again, too", function()
-    local many = raia.client { base_url = server.base_url, secret_key = "k",
-      max_connections = 600, max_retries = 0 }
+    local many = connect(server, { max_connections = 600 })
     local list = {}
     for i = 1, 600 do list[i] = "/" .. i end
     local function ask(path) return (assert(many:request("GET", path)).message) end
@@ -226,8 +226,7 @@ describe("on one client", function()
       end
       return count
     end
-    local many = raia.client { base_url = server.base_url, secret_key = "k",
-      max_connections = 600, max_retries = 0 }
+    local many = connect(server, { max_connections = 600 })
     local list = {}
     for i = 1, 600 do list[i] = "/slow/" .. i end
     assert(raia.map(list, function(path) return many:request("GET", path) end,
@@ -244,8 +243,7 @@ describe("on one client", function()
   end)
 
   it("no other server's connections come between, whatever ports they have", function()
-    local many = raia.client { base_url = server.base_url, secret_key = "k",
-      max_connections = 600, max_retries = 0 }
+    local many = connect(server, { max_connections = 600 })
     local list = {}
     for i = 1, 600 do list[i] = "/" .. i end
     local function ask(path) return many:request("GET", path) end
@@ -258,7 +256,7 @@ describe("on one client", function()
       connection:note "strayed"
       if connection:request() then connection:reply(200, { text = "own" }) end
     ]]
-    local one = raia.client { base_url = strays.base_url, secret_key = "k" }
+    local one = connect(strays)
     for _ = 1, 200 do
       assert.equal("first", assert(one:request("GET", "/")).text)
       while #strays:notes() < #strays:requests() do raia.sleep(0.01) end

@@ -6,6 +6,7 @@ local calls = require "spec.support.calls"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
 local support = require "spec.support.run"
+local clients = require "spec.support.client"
 
 local certificate = certificates()
 teardown(function() certificate.remove() end)
@@ -17,12 +18,7 @@ local function start(protocol, script, ports)
     cert = certificate.good.cert, key = certificate.good.key, protocol = protocol } })
 end
 
-local function connect(fault_server, options)
-  local all = { base_url = fault_server.base_url, secret_key = "a-marked-key", timeout = 60,
-    max_retries = 0, ca_file = certificate.ca }
-  for name, value in pairs(options or {}) do all[name] = value end
-  return raia.client(all)
-end
+local connect = clients { timeout = 60, ca_file = certificate.ca }
 
 -- Moves along for some seconds, or until so many of the requests are done. Gives those, and the
 -- others.
