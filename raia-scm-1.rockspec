@@ -47,6 +47,7 @@ build = {
         "src/lua/error.c",
         "src/lua/gc_pause.c",
         "src/lua/hide.c",
+        "src/lua/hooks.c",
         "src/lua/interrupt.c",
         "src/lua/json.c",
         "src/lua/message.c",

@@ -1,8 +1,10 @@
--- Checks the rules of src/README.md that can be read off the sources: no circle of #includes, and
--- each floor keeps to itself. Prints what breaks them.
+-- Checks the rules of src/README.md that can be read off the sources: no circle of #includes, each
+-- floor keeps to itself, a name of one static function only, files of at most 400 lines, functions
+-- of at most 60. Prints what breaks them.
 local allowed = { transfer = true, loop = true, endpoint = true, process = true } -- net/, in lua/
 local strange = { net = { "<lua%w*%.h>", "<lauxlib%.h>" }, lua = { "CURL", "curl/" } }
-local includes, state, bad = {}, {}, 0
+local LINES, FUNCTION_LINES = 400, 60
+local includes, state, owner, bad = {}, {}, {}, 0
 
 local function wrong(...)
   print(string.format(...))
@@ -22,6 +24,23 @@ for name, floor in io.popen("ls src/*/*.[ch]"):read("a"):gmatch("(src/(%w+)/%S+)
   for _, pattern in ipairs(strange[floor]) do
     if text:find(pattern) then wrong("%s must not have %s", name, text:match(pattern)) end
   end
+end
+
+for name in io.popen("ls src/*/*.c"):read("a"):gmatch("%S+") do
+  local number, from, head = 0, nil, nil
+  for line in io.lines(name) do
+    number = number + 1
+    if line:find "^%a.*%(" then from, head = number, line end
+    local static = line:match "^static .-([%w_]+)%("
+    if static and owner[static] and owner[static] ~= name then
+      wrong("%s and %s both have a function %s", owner[static], name, static)
+    end
+    if static then owner[static] = name end
+    if from and line == "}" and number - from >= FUNCTION_LINES then
+      wrong("%s: %d lines: %s", name, number - from + 1, head)
+    end
+  end
+  if number > LINES then wrong("%s has %d lines", name, number) end
 end
 
 local function visit(name, from)

@@ -3,11 +3,11 @@
 
 #include "checkself.h"
 #include "conversation.h"
+#include "hooks.h"
 #include "json.h"
 #include "net/endpoint.h"
 #include "options.h"
 #include "request.h"
-#include "tasks.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -136,7 +136,7 @@ static int go(lua_State *L, int request, bool sound, bool wait) {
     return raia_request_wait(L, request, HUGE_VAL);
   ((struct raia_request *)lua_touserdata(L, request))->held = true;
   lua_pushvalue(L, request);
-  raia_tasks_changed(L, request);
+  raia_hooks_changed(L, request);
   return 1;
 }
 

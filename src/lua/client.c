@@ -3,10 +3,10 @@
 
 #include "call.h"
 #include "conversation.h"
-#include "module.h"
 #include "notify.h"
 #include "options.h"
 #include "request.h"
+#include "version.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -230,7 +230,7 @@ static void close_with(struct raia_client *client,
     struct raia_request *request =
         RAIA_OF(struct raia_request, of_client, link);
     end(request);
-    raia_transfer_hide(&request->transfer);
+    raia_endpoint_mask_outcome(client->endpoint, &request->transfer.outcome);
     raia_list_remove(link);
   }
   raia_endpoint_close(client->endpoint);

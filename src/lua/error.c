@@ -3,7 +3,6 @@
 
 #include "hide.h"
 #include "json.h"
-#include "notify.h"
 
 #include <ctype.h>
 #include <lauxlib.h>
@@ -50,9 +49,9 @@ void raia_error_push_clean(lua_State *L, const char *text, size_t length,
   luaL_pushresult(&b);
 }
 
-static void push_clean(lua_State *L, const struct raia_request *request,
+static void push_clean(lua_State *L, const struct raia_subject *subject,
                        const char *text) {
-  text = raia_hide_push(L, request, text, strlen(text));
+  text = raia_hide_push(L, subject->endpoint, text, strlen(text));
   raia_error_push_clean(L, text, strlen(text), WORDS_MAX);
   lua_remove(L, -2);
 }
@@ -91,16 +90,15 @@ static void add_said(lua_State *L, const char *between, const char *text,
 }
 
 /* Pushes what happened. */
-static void push_what(lua_State *L, const struct raia_request *request,
+static void push_what(lua_State *L, const struct raia_subject *subject,
                       const struct raia_failure *f) {
-  const struct raia_transfer *t = &request->transfer;
-  const struct raia_outcome *o = &t->outcome;
-  push_clean(L, request, f->why != NULL ? f->why : t->outcome.detail);
+  const struct raia_outcome *o = subject->outcome;
+  push_clean(L, subject, f->why != NULL ? f->why : o->detail);
   const char *why = lua_tostring(L, -1), *text;
   size_t length;
   switch (o->kind) {
   case RAIA_INVALID:
-    push_clean(L, request, *f->field == '\0' ? "the body" : f->field);
+    push_clean(L, subject, *f->field == '\0' ? "the body" : f->field);
     lua_pushfstring(L, "%s %s", lua_tostring(L, -1), why);
     lua_remove(L, -2);
     break;
@@ -124,24 +122,23 @@ static void push_what(lua_State *L, const struct raia_request *request,
     break;
   case RAIA_DECODE:
     lua_pushfstring(L, "the reply is not what the API gives: %s", why);
-    if (t->outcome.reply.length > 0)
-      add_said(L, ": ", t->outcome.reply.data, t->outcome.reply.length, 80);
+    if (o->reply.length > 0)
+      add_said(L, ": ", o->reply.data, o->reply.length, 80);
     break;
   case RAIA_TOO_LARGE:
-    if (!t->outcome.headers_done) /* libcurl may have meant memory by it */
-      lua_pushstring(L, t->outcome.over_limit
+    if (!o->headers_done) /* libcurl may have meant memory by it */
+      lua_pushstring(L, o->over_limit
                             ? "the reply's headers are too large"
                             : "the reply's headers are too large, or memory "
                               "has run out");
     else
       lua_pushfstring(L, "the reply is too large (max_response_bytes = %I)",
-                      (LUAI_UACINT)t->outcome.reply.limit);
+                      (LUAI_UACINT)o->reply.limit);
     break;
   case RAIA_CLOSED:
-    lua_pushstring(L, t->outcome.forked
-                          ? "the process has forked, and the parent "
-                            "goes on with the call"
-                          : "the client is closed");
+    lua_pushstring(L, o->forked ? "the process has forked, and the parent "
+                                  "goes on with the call"
+                                : "the client is closed");
     break;
   default:
     lua_pushstring(L, raia_kind_name(o->kind));
@@ -150,10 +147,9 @@ static void push_what(lua_State *L, const struct raia_request *request,
 }
 
 /* What to do about an answer that is not 2xx, or NULL. */
-static const char *advice_on_status(const struct raia_transfer *t) {
-  const struct raia_outcome *o = &t->outcome;
+static const char *advice_on_status(const struct raia_outcome *o) {
   bool refused = raia_reach(o) == RAIA_REFUSED;
-  if (refused && t->outcome.reach == RAIA_TAKEN)
+  if (refused && o->reach == RAIA_TAKEN)
     return "; it was refused, but an earlier attempt may have been carried "
            "out";
   if (o->status == 401 || o->status == 403)
@@ -170,13 +166,12 @@ static const char *advice_on_status(const struct raia_transfer *t) {
 }
 
 /* Whether the call may have been carried out, and what to do. */
-static const char *advice(const struct raia_transfer *t) {
-  const struct raia_outcome *o = &t->outcome;
+static const char *advice(const struct raia_outcome *o) {
   bool again = raia_retryable(o);
-  const char *on_status = o->kind == RAIA_HTTP ? advice_on_status(t) : NULL;
+  const char *on_status = o->kind == RAIA_HTTP ? advice_on_status(o) : NULL;
   if (on_status != NULL)
     return on_status;
-  switch (t->outcome.reach) {
+  switch (o->reach) {
   case RAIA_UNSENT:
     return o->kind == RAIA_TLS
                ? "; nothing was sent; check the certificate and ca_file"
@@ -193,27 +188,27 @@ static const char *advice(const struct raia_transfer *t) {
   }
 }
 
-static void push_message(lua_State *L, const struct raia_request *request,
+static void push_message(lua_State *L, const struct raia_subject *subject,
                          const struct raia_failure *f) {
-  const struct raia_transfer *t = &request->transfer;
+  const struct raia_outcome *o = subject->outcome;
   luaL_checkstack(L, 12, NULL);
-  lua_pushfstring(L, "%s:%s: ", raia_operation_owner(request->operation),
-                  request->operation->name);
-  push_what(L, request, f);
-  if (t->outcome.attempts > 1)
-    lua_pushfstring(L, " (%d attempts)", t->outcome.attempts);
+  lua_pushfstring(L, "%s:%s: ", raia_operation_owner(subject->operation),
+                  subject->operation->name);
+  push_what(L, subject, f);
+  if (o->attempts > 1)
+    lua_pushfstring(L, " (%d attempts)", o->attempts);
   else
     lua_pushliteral(L, "");
-  lua_pushstring(L, advice(t));
+  lua_pushstring(L, advice(o));
   lua_concat(L, 4);
 }
 
 /* ---- the table ---- */
 
-static void set_string(lua_State *L, const struct raia_request *request,
+static void set_string(lua_State *L, const struct raia_subject *subject,
                        const char *name, const char *value) {
   if (value != NULL && *value != '\0') {
-    raia_hide_push(L, request, value, strlen(value));
+    raia_hide_push(L, subject->endpoint, value, strlen(value));
     lua_setfield(L, -2, name);
   }
 }
@@ -236,27 +231,26 @@ static void set_server_error(lua_State *L, int body) {
     lua_pop(L, 1);
 }
 
-int raia_error_push(lua_State *L, struct raia_request *request,
+int raia_error_push(lua_State *L, const struct raia_subject *subject,
                     const struct raia_failure *failure) {
-  const struct raia_transfer *t = &request->transfer;
-  const struct raia_outcome *o = &t->outcome;
-  raia_hide_transfer(request); /* no word of others is used before */
+  const struct raia_outcome *o = subject->outcome;
+  raia_hide_outcome(subject->outcome,
+                    subject->endpoint); /* no word of others is used before */
   if (failure->body != 0)
-    raia_hide_table(L, request, failure->body);
+    raia_hide_table(L, subject->endpoint, failure->body);
   lua_pushnil(L);
-  push_message(L, request, failure);
+  push_message(L, subject, failure);
   lua_createtable(L, 0, 12); /* nil, message, err */
   luaL_setmetatable(L, RAIA_ERROR);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "message");
-  set_string(L, request, "kind", raia_kind_name(o->kind));
-  set_string(L, request, "method", t->asked.method);
-  set_string(L, request, "path", t->asked.path);
-  set_string(L, request, "sent",
-             t->outcome.reach == RAIA_TAKEN ? "maybe" : "no");
-  set_string(L, request, "request_id", t->outcome.request_id);
-  set_string(L, request, "field", failure->field);
-  lua_pushinteger(L, t->outcome.attempts);
+  set_string(L, subject, "kind", raia_kind_name(o->kind));
+  set_string(L, subject, "method", subject->asked->method);
+  set_string(L, subject, "path", subject->asked->path);
+  set_string(L, subject, "sent", o->reach == RAIA_TAKEN ? "maybe" : "no");
+  set_string(L, subject, "request_id", o->request_id);
+  set_string(L, subject, "field", failure->field);
+  lua_pushinteger(L, o->attempts);
   lua_setfield(L, -2, "attempts");
   lua_pushboolean(L, raia_retryable(o));
   lua_setfield(L, -2, "retryable");
@@ -268,19 +262,13 @@ int raia_error_push(lua_State *L, struct raia_request *request,
     lua_pushnumber(L, o->retry_after);
     lua_setfield(L, -2, "retry_after");
   }
-  if (t->outcome.reply.length > 0) {
-    lua_pushlstring(L, t->outcome.reply.data, t->outcome.reply.length);
+  if (o->reply.length > 0) {
+    lua_pushlstring(L, o->reply.data, o->reply.length);
     lua_setfield(L, -2, "body");
   }
   if (failure->body != 0)
     set_server_error(L, failure->body);
   return 3;
-}
-
-void raia_error_warn(lua_State *L, const char *text) {
-  raia_log_note(text);
-  lua_warning(L, "raia: ", 1);
-  lua_warning(L, text, 0);
 }
 
 static int error_tostring(lua_State *L) {

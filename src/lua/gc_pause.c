@@ -3,11 +3,12 @@
 
 #include <stdbool.h>
 
-/* So many times the bytes may be in use for it to be collected before. */
+/* A heap of at most this many times the reply is collected before it is read.
+ */
 enum { LITTLE = 4 };
 
-int raia_gc_pause(lua_State *L, size_t bytes) {
-  int base = lua_gettop(L) - 2;
+int raia_gc_pause(lua_State *L, int arguments, size_t bytes) {
+  int base = lua_gettop(L) - arguments - 1;
   bool rests = lua_gc(L, LUA_GCISRUNNING) > 0;
   /* What the last reply has left goes first, so that there is less to go
      through afterwards: saves one twentieth of the time and the memory of a
@@ -16,7 +17,7 @@ int raia_gc_pause(lua_State *L, size_t bytes) {
     lua_gc(L, LUA_GCCOLLECT);
   if (rests)
     lua_gc(L, LUA_GCSTOP);
-  int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+  int status = lua_pcall(L, arguments, LUA_MULTRET, 0);
   if (rests)
     lua_gc(L, LUA_GCRESTART);
   if (status != LUA_OK)

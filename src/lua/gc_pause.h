@@ -7,10 +7,10 @@
 
 enum { RAIA_MUCH = 64 * 1024 }; /* bytes of a text */
 
-/* Calls the function below the one argument at the top, as lua_call does with
-   all its results, to make the values of a text of so many bytes; returns how
-   many results there are. The collector rests meanwhile: all that it would
-   look at is needed. Pays for more than RAIA_MUCH. */
-int raia_gc_pause(lua_State *L, size_t bytes);
+/* Calls the function below the arguments at the top, as lua_call does with all
+   its results, to make the values of a text of `bytes` bytes; returns how many
+   results there are. The collector is stopped meanwhile, as all that it would
+   look at is needed. Pays for texts of more than RAIA_MUCH. */
+int raia_gc_pause(lua_State *L, int arguments, size_t bytes);
 
 #endif

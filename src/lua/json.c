@@ -121,7 +121,7 @@ struct place {
   lua_Integer index;
 };
 
-static void push_path(lua_State *L, const struct place *place) {
+static void push_place(lua_State *L, const struct place *place) {
   const struct place *way[RAIA_DEPTH_MAX + 2];
   int depth = 0;
   for (; place != NULL && place->parent != NULL; place = place->parent)
@@ -146,7 +146,7 @@ static void push_path(lua_State *L, const struct place *place) {
 }
 
 static bool wrong(lua_State *L, const struct place *place, const char *what) {
-  push_path(L, place);
+  push_place(L, place);
   lua_pushstring(L, what);
   return false;
 }
@@ -172,7 +172,7 @@ static bool check_number(lua_State *L, const struct place *place) {
     if (strtod(text, NULL) == x)
       return true;
   }
-  push_path(L, place);
+  push_place(L, place);
   lua_pushfstring(L,
                   "has more digits than lua-cjson writes (%d), so it would "
                   "be changed: round it, or send it as a string",
@@ -247,7 +247,7 @@ static bool check_value(lua_State *L, const struct place *place, int depth) {
   default:
     if (raia_json_is_null(L, -1))
       return true;
-    push_path(L, place);
+    push_place(L, place);
     lua_pushfstring(L, "is a %s, which JSON has not", luaL_typename(L, -2));
     return false;
   }

@@ -9,6 +9,7 @@
 #include "net/process.h"
 #include "request.h"
 #include "tasks.h"
+#include "version.h"
 #include "wait.h"
 
 #include <lauxlib.h>

@@ -4,8 +4,6 @@
 
 #include <lua.h>
 
-#define RAIA_VERSION "0.1.0"
-
 /* What the library shows of itself; all else is hidden, so that no other
    library can come between two functions of raia. */
 #define RAIA_SHOWN __attribute__((visibility("default")))

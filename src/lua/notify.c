@@ -2,7 +2,8 @@
 #include "notify.h"
 
 #include "hide.h"
-#include "tasks.h"
+#include "hooks.h"
+#include "request.h"
 #include "wait.h"
 
 #include <lauxlib.h>
@@ -25,10 +26,16 @@ enum raia_log_level raia_log_level(const char **unknown) {
   return RAIA_LOG_NONE;
 }
 
-void raia_log_note(const char *line) {
+static void log_line(const char *line) {
   const char *unknown;
   if (raia_log_level(&unknown) != RAIA_LOG_NONE)
     fprintf(stderr, "raia: %s\n", line);
+}
+
+void raia_notify_warn(lua_State *L, const char *text) {
+  log_line(text);
+  lua_warning(L, "raia: ", 1);
+  lua_warning(L, text, 0);
 }
 
 /* Prints a line on the attempt that `t` has ended. NULL: the endpoint is
@@ -56,7 +63,7 @@ static void push_event(lua_State *L, const struct raia_request *r) {
   lua_createtable(L, 0, 7);
   lua_pushstring(L, t->asked.method);
   lua_setfield(L, -2, "method");
-  raia_hide_push(L, r, t->asked.path, strlen(t->asked.path));
+  raia_hide_push(L, r->client->endpoint, t->asked.path, strlen(t->asked.path));
   lua_setfield(L, -2, "path");
   lua_pushinteger(L, t->outcome.attempts);
   lua_setfield(L, -2, "attempt");
@@ -94,7 +101,7 @@ static void call_on_event(lua_State *L, struct raia_request *r) {
 /* Wakes who waits for the request at the top. */
 static void wake(lua_State *L, struct raia_request *r) {
   lua_getiuservalue(L, -1, RAIA_REQUEST_WAITER);
-  raia_tasks_wake(L, false);
+  raia_hooks_wake(L, false);
   r->awaited = false; /* not before: memory may run out */
   lua_pushnil(L);
   lua_setiuservalue(L, -2, RAIA_REQUEST_WAITER);
@@ -151,7 +158,7 @@ static int tell_alarm(lua_State *L) {
   raia_wait_find(L, lua_touserdata(L, 1));
   if (!lua_isnil(L, -1)) {
     lua_getiuservalue(L, -1, 1);
-    raia_tasks_wake(L, true);
+    raia_hooks_wake(L, true);
   }
   return 0;
 }

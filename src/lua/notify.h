@@ -12,8 +12,9 @@ enum raia_log_level { RAIA_LOG_NONE, RAIA_LOG_INFO, RAIA_LOG_DEBUG };
    none, else to NULL. */
 enum raia_log_level raia_log_level(const char **unknown);
 
-/* A line of its own, if RAIA_LOG asks for any. */
-void raia_log_note(const char *line);
+/* Warns of what nobody would hear of otherwise: by a warning of Lua's and a
+   line of the log. Needs no memory. */
+void raia_notify_warn(lua_State *L, const char *text);
 
 /* What the completions of requests and alarms call, with a lua_State. */
 void raia_notify_of_request(struct raia_completion *completion, void *L);

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct raia_option *find(const struct raia_option *rows,
-                                      const char *name) {
+static const struct raia_option *find_option(const struct raia_option *rows,
+                                             const char *name) {
   while (rows->name != NULL && strcmp(rows->name, name) != 0)
     rows++;
   return rows;
@@ -31,7 +31,8 @@ static void unknown(lua_State *L, int arg, const struct raia_option *rows,
   luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
-static void wrong(lua_State *L, int arg, const char *name, const char *what) {
+static void raise_wrong(lua_State *L, int arg, const char *name,
+                        const char *what) {
   luaL_argerror(L, arg, lua_pushfstring(L, "option '%s' %s", name, what));
 }
 
@@ -41,28 +42,29 @@ static void read_headers(lua_State *L, int arg, const char *option,
                          struct raia_headers *out) {
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
     if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
-      wrong(L, arg, option, "must have strings as names and as values");
+      raise_wrong(L, arg, option, "must have strings as names and as values");
     size_t name_length, value_length;
     const char *name = lua_tolstring(L, -2, &name_length);
     const char *value = lua_tolstring(L, -1, &value_length);
     const char *bad = raia_header_bad(name, name_length, value, value_length);
     if (bad != NULL)
-      wrong(L, arg, option,
-            lua_pushfstring(L, "has a header that %s: '%s'", bad,
-                            name_length < 64 ? name : "…"));
+      raise_wrong(L, arg, option,
+                  lua_pushfstring(L, "has a header that %s: '%s'", bad,
+                                  name_length < 64 ? name : "…"));
     if (!raia_headers_set(out, name, value))
       luaL_error(L, "not enough memory");
   }
 }
 
-static double check_number(lua_State *L, int arg, const struct raia_option *r,
-                           const char *unit) {
+static double read_number(lua_State *L, int arg, const struct raia_option *r,
+                          const char *unit) {
   double x = lua_tonumber(L, -1);
   if (lua_type(L, -1) != LUA_TNUMBER || !(x >= r->least && x <= r->most) ||
       (r->type == RAIA_OPTION_COUNT && x != floor(x))) {
     char range[64];
     snprintf(range, sizeof range, "from %.10g to %.10g", r->least, r->most);
-    wrong(L, arg, r->name, lua_pushfstring(L, "must be a %s %s", unit, range));
+    raise_wrong(L, arg, r->name,
+                lua_pushfstring(L, "must be a %s %s", unit, range));
   }
   return x;
 }
@@ -76,21 +78,21 @@ static void read_one(lua_State *L, int arg, const struct raia_option *r,
   if (r->type == RAIA_OPTION_ANY)
     return;
   if (lua_type(L, -1) != types[r->type])
-    wrong(L, arg, r->name,
-          lua_pushfstring(L, "must be a %s, not %s",
-                          lua_typename(L, types[r->type]),
-                          luaL_typename(L, -1)));
+    raise_wrong(L, arg, r->name,
+                lua_pushfstring(L, "must be a %s, not %s",
+                                lua_typename(L, types[r->type]),
+                                luaL_typename(L, -1)));
   if (r->type == RAIA_OPTION_STRING) {
     size_t length;
     const char *s = lua_tolstring(L, -1, &length);
     if (strlen(s) != length)
-      wrong(L, arg, r->name, "must not hold NUL");
+      raise_wrong(L, arg, r->name, "must not hold NUL");
     memcpy(out + r->offset, &s, sizeof s);
   } else if (r->type == RAIA_OPTION_SECONDS) {
-    double x = check_number(L, arg, r, "number of seconds");
+    double x = read_number(L, arg, r, "number of seconds");
     memcpy(out + r->offset, &x, sizeof x);
   } else if (r->type == RAIA_OPTION_COUNT) {
-    long n = (long)check_number(L, arg, r, "whole number");
+    long n = (long)read_number(L, arg, r, "whole number");
     memcpy(out + r->offset, &n, sizeof n);
   } else if (r->type == RAIA_OPTION_BOOLEAN) {
     bool b = lua_toboolean(L, -1);
@@ -109,7 +111,7 @@ void raia_options_read(lua_State *L, int arg, const struct raia_option *rows,
   for (lua_pushnil(L); lua_next(L, arg) != 0; lua_pop(L, 1)) {
     if (lua_type(L, -2) != LUA_TSTRING)
       luaL_argerror(L, arg, "option names must be strings");
-    const struct raia_option *row = find(rows, lua_tostring(L, -2));
+    const struct raia_option *row = find_option(rows, lua_tostring(L, -2));
     if (row->name == NULL)
       unknown(L, arg, rows, lua_tostring(L, -2));
     else

@@ -4,9 +4,9 @@
 #include "checkself.h"
 #include "error.h"
 #include "hide.h"
+#include "hooks.h"
 #include "notify.h"
 #include "result.h"
-#include "tasks.h"
 #include "wait.h"
 
 #include <lauxlib.h>
@@ -67,11 +67,21 @@ static void keep_results(lua_State *L, int index, int n) {
   lua_setiuservalue(L, index, RAIA_REQUEST_RESULTS);
 }
 
+static struct raia_subject subject_of(struct raia_request *r) {
+  return (struct raia_subject){.operation = r->operation,
+                               .asked = &r->transfer.asked,
+                               .outcome = &r->transfer.outcome,
+                               .endpoint = r->client->endpoint};
+}
+
 void raia_request_refuse(lua_State *L, int index) {
   struct raia_request *r = lua_touserdata(L, index);
+  struct raia_subject subject = subject_of(r);
+  struct raia_failure failure = {.field = lua_tostring(L, -2),
+                                 .why = lua_tostring(L, -1)};
   int top = lua_gettop(L) - 2; /* …, path, message */
   raia_transfer_refuse(&r->transfer, RAIA_INVALID);
-  keep_results(L, index, raia_result_push_invalid(L, r));
+  keep_results(L, index, raia_error_push(L, &subject, &failure));
   lua_settop(L, top);
 }
 
@@ -102,7 +112,11 @@ int raia_request_results(lua_State *L, int index) {
       lua_rawgeti(L, results, i);
     return n;
   }
-  int n = raia_result_push(L, index);
+  struct raia_subject subject = subject_of(r);
+  lua_getiuservalue(L, index, RAIA_REQUEST_CLIENT);
+  lua_getiuservalue(L, index, RAIA_REQUEST_TARGET);
+  int client = lua_gettop(L) - 1;
+  int n = raia_result_push(L, &subject, client, client + 1);
   raia_buffer_free(&r->transfer.outcome.reply);
   if (r->held)
     keep_results(L, index, n);
@@ -125,7 +139,7 @@ static void block(lua_State *L, struct raia_transfer *t, double seconds) {
     if (raia_wait_over(&wait))
       break;
   }
-  raia_tasks_changed(L, 0);
+  raia_hooks_changed(L, 0);
 }
 
 /* Waits for the request at `index` at most so many seconds, then calls
@@ -134,7 +148,7 @@ static int wait_and(lua_State *L, int index, double seconds,
                     lua_KFunction after) {
   struct raia_request *r = lua_touserdata(L, index);
   lua_pushnumber(L, seconds);
-  if (r->transfer.state != RAIA_DONE && raia_tasks_push_suspend(L)) {
+  if (r->transfer.state != RAIA_DONE && raia_hooks_push_suspend(L)) {
     lua_pushvalue(L, index);
     lua_pushvalue(L, -3);
     lua_pushboolean(L, !r->held);
@@ -203,7 +217,7 @@ static int request_tostring(lua_State *L) {
   struct raia_request *r = raia_checkself(L, 1, RAIA_REQUEST);
   const char *path = r->transfer.asked.path;
   lua_pushfstring(L, RAIA_REQUEST " %s %s (%s)", r->transfer.asked.method,
-                  raia_hide_push(L, r, path, strlen(path)),
+                  raia_hide_push(L, r->client->endpoint, path, strlen(path)),
                   r->transfer.state == RAIA_DONE ? "done" : "under way");
   return 1;
 }
@@ -220,7 +234,7 @@ static void warn_of_dropped(lua_State *L, const struct raia_request *r) {
            t->asked.method, t->asked.path, reach[t->outcome.reach]);
   if (r->client->endpoint != NULL)
     raia_endpoint_mask_cut(r->client->endpoint, line, strlen(line));
-  raia_error_warn(L, line);
+  raia_notify_warn(L, line);
 }
 
 static int request_gc(lua_State *L) {

@@ -12,13 +12,14 @@
 #include <lauxlib.h>
 #include <string.h>
 
-static int fail(lua_State *L, struct raia_request *request, const char *why) {
+static int unexpected(lua_State *L, const struct raia_subject *s,
+                      const char *why) {
   struct raia_failure failure = {.why = why};
-  struct raia_outcome *o = &request->transfer.outcome;
+  struct raia_outcome *o = s->outcome;
   o->kind = o->unframed ? RAIA_CONNECTION : RAIA_DECODE;
   if (o->unframed)
     o->status = 0;
-  return raia_error_push(L, request, &failure);
+  return raia_error_push(L, s, &failure);
 }
 
 /* Whether field `name` of the table at the top is a string. */
@@ -30,23 +31,22 @@ static bool has_string(lua_State *L, const char *name) {
 
 /* Whether field `name` of the table at the top can be a conversation's id. One
    that holds the key cannot: it would go into paths. */
-static bool has_id(lua_State *L, const struct raia_request *request,
+static bool has_id(lua_State *L, const struct raia_subject *s,
                    const char *name) {
   size_t length;
   bool has = lua_getfield(L, -1, name) == LUA_TSTRING;
   const char *id = has ? lua_tolstring(L, -1, &length) : NULL;
   has = has && raia_path_bad_id(id, length) == NULL &&
-        !raia_hide_has_key(L, request, -1);
+        !raia_hide_has_key(L, s->endpoint, -1);
   lua_pop(L, 1);
   return has;
 }
 
 /* Whether the conversation at the top is the one that was to be refreshed. */
-static bool is_asked_for(lua_State *L, const struct raia_request *request) {
-  const struct raia_operation *operation = request->operation;
-  const char *path = request->transfer.asked.path;
+static bool is_asked_for(lua_State *L, const struct raia_subject *s) {
+  const char *path = s->asked->path;
   size_t length, end = strlen(path);
-  if (operation->result != RAIA_RESULT_REFRESH)
+  if (s->operation->result != RAIA_RESULT_REFRESH)
     return true;
   lua_getfield(L, -1, "id");
   const char *id = lua_tolstring(L, -1, &length);
@@ -79,118 +79,114 @@ static bool make_messages(lua_State *L) {
 }
 
 /* Pushes what the decoded table at the top becomes. */
-static int push_success(lua_State *L, int index) {
-  struct raia_request *request = lua_touserdata(L, index);
-  switch (request->operation->result) {
+static int push_success(lua_State *L, const struct raia_subject *s, int client,
+                        int target) {
+  switch (s->operation->result) {
   case RAIA_RESULT_MESSAGE:
     if (!has_string(L, "id"))
-      return fail(L, request, "a message without an id");
+      return unexpected(L, s, "a message without an id");
     luaL_getmetatable(L, RAIA_MESSAGE);
     lua_insert(L, -2);
     raia_message_new(L, -2);
     return 1;
   case RAIA_RESULT_MESSAGES:
     if (lua_getfield(L, -1, "messages") != LUA_TTABLE)
-      return fail(L, request, "no array 'messages'");
+      return unexpected(L, s, "no array 'messages'");
     if (!make_messages(L))
-      return fail(L, request, "'messages' is not an array of objects");
+      return unexpected(L, s, "'messages' is not an array of objects");
     return 1;
   case RAIA_RESULT_STARTED:
-    if (!has_id(L, request, "conversationId"))
-      return fail(L, request, "no 'conversationId' that can be one");
+    if (!has_id(L, s, "conversationId"))
+      return unexpected(L, s, "no 'conversationId' that can be one");
     lua_getfield(L, -1, "conversationId");
     lua_setfield(L, -2, "id");
     break;
   case RAIA_RESULT_CONVERSATION:
   case RAIA_RESULT_REFRESH:
-    if (!has_id(L, request, "id"))
-      return fail(L, request, "a conversation without an id that can be one");
-    if (!is_asked_for(L, request))
-      return fail(L, request, "a conversation with another id");
+    if (!has_id(L, s, "id"))
+      return unexpected(L, s, "a conversation without an id that can be one");
+    if (!is_asked_for(L, s))
+      return unexpected(L, s, "a conversation with another id");
     break;
   default: /* RAIA_RESULT_NOTHING */
     lua_pushboolean(L, 1);
     return 1;
   }
-  if (request->operation->result == RAIA_RESULT_REFRESH) {
-    lua_getiuservalue(L, index, RAIA_REQUEST_CLIENT);
-    lua_getiuservalue(L, index, RAIA_REQUEST_TARGET);
-    lua_pushvalue(L, -3); /* fields, client, conversation, fields */
-    raia_conversation_set(L, -2, -3);
+  if (s->operation->result == RAIA_RESULT_REFRESH) {
+    lua_pushvalue(L, target);
+    lua_insert(L, -2); /* conversation, fields */
+    raia_conversation_set(L, -2, client);
   } else {
-    lua_getiuservalue(L, index, RAIA_REQUEST_CLIENT);
-    lua_insert(L, -2); /* client, fields */
-    raia_conversation_new(L, -2);
+    raia_conversation_new(L, client);
   }
   return 1;
 }
 
-static int push_reply(lua_State *L, int index) {
-  struct raia_request *request = lua_touserdata(L, index);
-  struct raia_transfer *t = &request->transfer;
-  enum raia_result reply = request->operation->result;
+/* Pushes what the reply of a call that succeeded becomes. */
+static int push_reply(lua_State *L, const struct raia_subject *s, int client,
+                      int target) {
+  struct raia_outcome *o = s->outcome;
+  enum raia_result result = s->operation->result;
   bool may_be_empty =
-      reply == RAIA_RESULT_NOTHING || reply == RAIA_RESULT_TABLE;
-  if (t->outcome.reply.length == 0 && may_be_empty && !t->outcome.unframed) {
+      result == RAIA_RESULT_NOTHING || result == RAIA_RESULT_TABLE;
+  if (o->reply.length == 0 && may_be_empty && !o->unframed) {
     lua_pushboolean(L, 1);
     return 1;
   }
-  if (t->outcome.reply.length == 0)
-    return fail(L, request, "it is empty");
-  if (!t->outcome.json) {
-    lua_pushfstring(L, "its content type is '%s'", t->outcome.content_type);
-    return fail(L, request, lua_tostring(L, -1));
+  if (o->reply.length == 0)
+    return unexpected(L, s, "it is empty");
+  if (!o->json) {
+    lua_pushfstring(L, "its content type is '%s'", o->content_type);
+    return unexpected(L, s, lua_tostring(L, -1));
   }
-  lua_pushlstring(L, t->outcome.reply.data, t->outcome.reply.length);
-  raia_buffer_shrink(&t->outcome.reply,
-                     RAIA_EXCERPT); /* a large text twice is much */
+  lua_pushlstring(L, o->reply.data, o->reply.length);
+  raia_buffer_shrink(&o->reply, RAIA_EXCERPT); /* a large text twice is much */
   if (!raia_json_decode(L))
-    return fail(L, request, lua_tostring(L, -1));
-  if (reply == RAIA_RESULT_TABLE)
-    return lua_type(L, -1) == LUA_TTABLE || !t->outcome.unframed
+    return unexpected(L, s, lua_tostring(L, -1));
+  if (result == RAIA_RESULT_TABLE)
+    return lua_type(L, -1) == LUA_TTABLE || !o->unframed
                ? 1 /* whatever it is */
-               : fail(L, request, "it may have been cut");
+               : unexpected(L, s, "it may have been cut");
   if (lua_type(L, -1) != LUA_TTABLE)
-    return fail(L, request, "it is neither an object nor an array");
-  return push_success(L, index);
+    return unexpected(L, s, "it is neither an object nor an array");
+  return push_success(L, s, client, target);
 }
 
-/* The same as a function of Lua, called with the request. */
-static int make_reply(lua_State *L) { return push_reply(L, 1); }
+/* The same as a function of Lua: subject, client, target. */
+static int call_push_reply(lua_State *L) {
+  return push_reply(L, lua_touserdata(L, 1), 2, 3);
+}
 
 /* Pushes the error that a server answered with. */
-static int push_http_error(lua_State *L, struct raia_request *request) {
-  const struct raia_transfer *t = &request->transfer;
+static int push_http_error(lua_State *L, const struct raia_subject *s) {
+  const struct raia_outcome *o = s->outcome;
   struct raia_failure failure = {0};
-  if (t->outcome.reply.length > 0 && t->outcome.json) {
-    lua_pushlstring(L, t->outcome.reply.data, t->outcome.reply.length);
+  if (o->reply.length > 0 && o->json) {
+    lua_pushlstring(L, o->reply.data, o->reply.length);
     if (raia_json_decode(L) && lua_type(L, -1) == LUA_TTABLE)
       failure.body = lua_gettop(L);
   }
-  return raia_error_push(L, request, &failure);
+  return raia_error_push(L, s, &failure);
 }
 
-int raia_result_push(lua_State *L, int index) {
-  struct raia_request *request = lua_touserdata(L, index);
+int raia_result_push(lua_State *L, const struct raia_subject *s, int client,
+                     int target) {
   struct raia_failure failure = {0};
-  switch (request->transfer.outcome.kind) {
+  size_t length = s->outcome->reply.length;
+  switch (s->outcome->kind) {
   case RAIA_OK:
-    if (request->transfer.outcome.reply.length <= RAIA_MUCH)
-      return push_reply(L, index);
-    lua_pushcfunction(L, make_reply);
-    lua_pushvalue(L, index);
-    return raia_gc_pause(L, request->transfer.outcome.reply.length);
+    if (length <= RAIA_MUCH)
+      return push_reply(L, s, client, target);
+    lua_pushcfunction(L, call_push_reply);
+    lua_pushlightuserdata(L, (void *)s);
+    lua_pushvalue(L, client);
+    lua_pushvalue(L, target);
+    return raia_gc_pause(L, 3, length);
   case RAIA_HTTP:
-    return push_http_error(L, request);
+    return push_http_error(L, s);
   case RAIA_NO_MEMORY:
     return luaL_error(L, "not enough memory");
   default:
-    return raia_error_push(L, request, &failure);
+    return raia_error_push(L, s, &failure);
   }
-}
-
-int raia_result_push_invalid(lua_State *L, struct raia_request *request) {
-  struct raia_failure failure = {.field = lua_tostring(L, -2),
-                                 .why = lua_tostring(L, -1)};
-  return raia_error_push(L, request, &failure);
 }

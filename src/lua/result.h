@@ -2,14 +2,12 @@
 #ifndef RAIA_RESULT_H
 #define RAIA_RESULT_H
 
-#include "request.h"
+#include "error.h"
 
-/* Pushes the results of the finished request at `index` and returns how many.
+/* Pushes the results of a call that has ended and returns how many. At
+   `client` is its client, at `target` the conversation it was made on, or nil.
    Raises only when out of memory. */
-int raia_result_push(lua_State *L, int index);
-
-/* Pushes nil, message, err for a request that is refused: path and message of
-   what is wrong are on top and are popped. */
-int raia_result_push_invalid(lua_State *L, struct raia_request *request);
+int raia_result_push(lua_State *L, const struct raia_subject *subject,
+                     int client, int target);
 
 #endif

@@ -6,14 +6,14 @@
 #include <lauxlib.h>
 #include <string.h>
 
-static bool fail(lua_State *L, const char *field, const char *what) {
+static bool refuse_field(lua_State *L, const char *field, const char *what) {
   lua_pushstring(L, field);
   lua_pushstring(L, what);
   return false;
 }
 
 /* The place of `value` in a list of names, or -1. */
-static int find(const char *const *names, const char *value) {
+static int find_field(const char *const *names, const char *value) {
   for (int i = 0; names[i] != NULL; i++)
     if (strcmp(names[i], value) == 0)
       return i;
@@ -45,12 +45,14 @@ static bool fail_values(lua_State *L, const struct raia_field *f) {
 static bool check_string(lua_State *L, const struct raia_field *f) {
   size_t length;
   const char *s = lua_tolstring(L, -1, &length);
-  if (f->values != NULL && (strlen(s) != length || find(f->values, s) < 0))
+  if (f->values != NULL &&
+      (strlen(s) != length || find_field(f->values, s) < 0))
     return fail_values(L, f);
   if (f->phone && (strlen(s) != length || !is_phone(s)))
-    return fail(L, f->name,
-                "must be an E.164 phone number with a leading '+', such as "
-                "+15551234567");
+    return refuse_field(
+        L, f->name,
+        "must be an E.164 phone number with a leading '+', such as "
+        "+15551234567");
   long characters = f->greatest == 0 ? 0 : raia_utf8_length(s, length);
   if (characters <= f->greatest)
     return true;
@@ -67,9 +69,10 @@ static bool check_field(lua_State *L, const struct raia_field *f,
   static const char *const names[] = {"string", "boolean", "table"};
   int type = lua_type(L, -1);
   if (type == LUA_TNIL)
-    return (f->required & variant) == 0 || fail(L, f->name, "is required");
+    return (f->required & variant) == 0 ||
+           refuse_field(L, f->name, "is required");
   if (f->refused & variant)
-    return fail(L, f->name, "is not taken here");
+    return refuse_field(L, f->name, "is not taken here");
   if (type != types[f->type]) {
     lua_pushstring(L, f->name);
     lua_pushfstring(L, "must be a %s, not %s", names[f->type],
@@ -77,7 +80,7 @@ static bool check_field(lua_State *L, const struct raia_field *f,
     return false;
   }
   if (type == LUA_TTABLE && lua_rawlen(L, -1) > 0)
-    return fail(L, f->name, "must have names, not numbered elements");
+    return refuse_field(L, f->name, "must have names, not numbered elements");
   return type != LUA_TSTRING || check_string(L, f);
 }
 
@@ -87,7 +90,7 @@ static bool check(lua_State *L, int index, const struct raia_schema *schema) {
     lua_pushstring(L, schema->variant);
     lua_rawget(L, index);
     int which = lua_type(L, -1) == LUA_TSTRING
-                    ? find(schema->variants, lua_tostring(L, -1))
+                    ? find_field(schema->variants, lua_tostring(L, -1))
                     : -1;
     variant = which < 0 ? RAIA_ALWAYS : 1 << which; /* its row will fail */
     lua_pop(L, 1);

@@ -3,6 +3,7 @@
 #include "tasks.h"
 
 #include "error.h"
+#include "hooks.h"
 #include "interrupt.h"
 #include "notify.h"
 #include "request.h"
@@ -16,58 +17,10 @@
 
 #define RAIA_ALARM "raia.alarm"
 
-/* Functions of raia/schedule.lua, in the registry by the addresses of these.
- */
-static char hook_keys[4];
-enum { SUSPEND, CHANGED, WAKE, REPORT, HOOKS };
-
-static bool push_hook(lua_State *L, int hook) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &hook_keys[hook]) == LUA_TFUNCTION)
-    return true;
-  lua_pop(L, 1);
-  return false;
-}
-
-bool raia_tasks_push_suspend(lua_State *L) { return push_hook(L, SUSPEND); }
-
-void raia_tasks_changed(lua_State *L, int started) {
-  if (!push_hook(L, CHANGED))
-    return;
-  if (started != 0)
-    lua_pushvalue(L, started);
-  else
-    lua_pushnil(L);
-  lua_call(L, 1, 0);
-}
-
-void raia_tasks_wake(lua_State *L, bool late) {
-  if (!lua_toboolean(L, -1) || !push_hook(L, WAKE)) {
-    lua_pop(L, 1);
-    return;
-  }
-  lua_insert(L, -2);
-  lua_pushboolean(L, late);
-  lua_call(L, 2, 0);
-}
-
-void raia_tasks_report(lua_State *L) {
-  if (push_hook(L, REPORT) && lua_pcall(L, 0, 0, 0) != LUA_OK)
-    lua_pop(L, 1);
-}
-
-/* hooks(suspend, changed, wake, report): the functions above, as tasks.h
-   describes them. */
-static int scheduler_hooks(lua_State *L) {
-  lua_settop(L, HOOKS);
-  for (int i = HOOKS - 1; i >= 0; i--)
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &hook_keys[i]);
-  return 0;
-}
-
 /* step(seconds): waits for completions up to so long and tells them. Returns
    how many requests are in flight and how much was told; nil when it would
    wait for ever. Raises what a hook or a function woken raises. */
-static int scheduler_step(lua_State *L) {
+static int tasks_step(lua_State *L) {
   struct raia_wait wait;
   double seconds = luaL_checknumber(L, 1);
   raia_wait_begin(L, &wait, seconds);
@@ -88,24 +41,24 @@ static int scheduler_step(lua_State *L) {
 /* state(): how many requests are in flight, the descriptor to watch for
    reading (nil where there is none), and the seconds after which to step
    whatever it says (nil: never). */
-static int scheduler_state(lua_State *L) {
+static int tasks_state(lua_State *L) {
   struct raia_loop *loop = raia_wait_loop(L);
-  double patience = raia_loop_next_timeout(loop);
+  double next = raia_loop_next_timeout(loop);
   int fd = raia_loop_fd(loop);
   lua_pushinteger(L, (lua_Integer)loop->in_flight);
   if (fd >= 0)
     lua_pushinteger(L, fd);
   else
     lua_pushnil(L);
-  if (patience >= 0)
-    lua_pushnumber(L, patience);
+  if (next >= 0)
+    lua_pushnumber(L, next);
   else
     lua_pushnil(L);
   return 3;
 }
 
 /* is_done(request) */
-static int scheduler_is_done(lua_State *L) {
+static int tasks_is_done(lua_State *L) {
   const struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
   lua_pushboolean(L, r->transfer.state == RAIA_DONE);
   return 1;
@@ -113,7 +66,7 @@ static int scheduler_is_done(lua_State *L) {
 
 /* await(request, waiter): has the waiter woken when the request is done; nil:
    nobody. Returns the waiter that this replaces. */
-static int scheduler_await(lua_State *L) {
+static int tasks_await(lua_State *L) {
   struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
   lua_settop(L, 2);
   lua_getiuservalue(L, 1, RAIA_REQUEST_WAITER);
@@ -127,7 +80,7 @@ static int scheduler_await(lua_State *L) {
 
 /* alarm(seconds, waiter): has the waiter woken after so long. Returns the
    alarm; it is off when it is closed or nobody holds it any more. */
-static int scheduler_alarm(lua_State *L) {
+static int tasks_alarm(lua_State *L) {
   double seconds = luaL_checknumber(L, 1);
   luaL_checkany(L, 2);
   struct raia_alarm *alarm = lua_newuserdatauv(L, sizeof *alarm, 1);
@@ -149,7 +102,7 @@ static int alarm_off(lua_State *L) {
 
 /* failure(kind, message, sent): nil, message, err, as a call that failed
    gives. kind may be nil. */
-static int scheduler_failure(lua_State *L) {
+static int tasks_failure(lua_State *L) {
   luaL_checkstring(L, 2);
   luaL_checkstring(L, 3);
   lua_settop(L, 3);
@@ -168,7 +121,7 @@ static int scheduler_failure(lua_State *L) {
 }
 
 /* is_error(value): whether it is an error of raia's. */
-static int scheduler_is_error(lua_State *L) {
+static int tasks_is_error(lua_State *L) {
   bool is = lua_type(L, 1) == LUA_TTABLE && lua_getmetatable(L, 1);
   if (is) {
     luaL_getmetatable(L, RAIA_ERROR);
@@ -181,20 +134,20 @@ static int scheduler_is_error(lua_State *L) {
 /* ---- what Lua has in io, debug and warn, which a host may take away ---- */
 
 /* say(text): writes it on standard error. */
-static int scheduler_say(lua_State *L) {
+static int tasks_say(lua_State *L) {
   fprintf(stderr, "%s", luaL_checkstring(L, 1));
   return 0;
 }
 
 /* warn(text): a warning, and a line of the log. */
-static int scheduler_warn(lua_State *L) {
-  raia_error_warn(L, luaL_checkstring(L, 1));
+static int tasks_warn(lua_State *L) {
+  raia_notify_warn(L, luaL_checkstring(L, 1));
   return 0;
 }
 
 /* traceback(thread, text, level): the text, and where the thread is, but for
    the innermost `level` (0) of its functions. */
-static int scheduler_traceback(lua_State *L) {
+static int tasks_traceback(lua_State *L) {
   lua_State *thread = lua_tothread(L, 1);
   luaL_argexpected(L, thread != NULL, 1, "thread");
   luaL_traceback(L, thread, luaL_checkstring(L, 2),
@@ -205,7 +158,7 @@ static int scheduler_traceback(lua_State *L) {
 /* place(function): the file and line of its definition; place(thread, level):
    those where it is in its stack, and the name of the function there, if it
    has one; "" for what is not Lua, nil where the stack ends. */
-static int scheduler_place(lua_State *L) {
+static int tasks_place(lua_State *L) {
   lua_Debug at;
   at.name = NULL;
   if (lua_isfunction(L, 1)) {
@@ -230,34 +183,27 @@ static int scheduler_place(lua_State *L) {
 /* ---- */
 
 /* is_terminal(): whether standard error is one. */
-static int scheduler_is_terminal(lua_State *L) {
+static int tasks_is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty(STDERR_FILENO));
   return 1;
 }
 
 /* now(): seconds of a clock that never goes back. */
-static int scheduler_now(lua_State *L) {
+static int tasks_now(lua_State *L) {
   lua_pushnumber(L, raia_now());
   return 1;
 }
 
 void raia_tasks_open(lua_State *L) {
-  static const luaL_Reg functions[] = {{"hooks", scheduler_hooks},
-                                       {"step", scheduler_step},
-                                       {"state", scheduler_state},
-                                       {"await", scheduler_await},
-                                       {"is_done", scheduler_is_done},
-                                       {"alarm", scheduler_alarm},
-                                       {"off", alarm_off},
-                                       {"failure", scheduler_failure},
-                                       {"is_error", scheduler_is_error},
-                                       {"say", scheduler_say},
-                                       {"warn", scheduler_warn},
-                                       {"traceback", scheduler_traceback},
-                                       {"place", scheduler_place},
-                                       {"is_terminal", scheduler_is_terminal},
-                                       {"now", scheduler_now},
-                                       {0, 0}};
+  static const luaL_Reg functions[] = {
+      {"hooks", raia_hooks_set},    {"step", tasks_step},
+      {"state", tasks_state},       {"await", tasks_await},
+      {"is_done", tasks_is_done},   {"alarm", tasks_alarm},
+      {"off", alarm_off},           {"failure", tasks_failure},
+      {"is_error", tasks_is_error}, {"say", tasks_say},
+      {"warn", tasks_warn},         {"traceback", tasks_traceback},
+      {"place", tasks_place},       {"is_terminal", tasks_is_terminal},
+      {"now", tasks_now},           {0, 0}};
   static const luaL_Reg metamethods[] = {
       {"__gc", alarm_off}, {"__close", alarm_off}, {0, 0}};
   const char *unknown;

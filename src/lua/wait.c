@@ -1,7 +1,7 @@
 /* The loop of a Lua state, and waiting for what happens in it. */
 #include "wait.h"
 
-#include "tasks.h"
+#include "hooks.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -122,7 +122,7 @@ bool raia_wait_step(lua_State *L, struct raia_wait *wait) {
   raia_loop_step(wait->loop, left);
   if (report_wanted) {
     report_wanted = 0;
-    raia_tasks_report(L);
+    raia_hooks_report(L);
   }
   return !interrupted(L, wait);
 }

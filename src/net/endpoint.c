@@ -124,6 +124,14 @@ void raia_endpoint_mask_words(const struct raia_endpoint *e, char *bytes,
   raia_secrets_mask(&e->login, bytes, length, true);
 }
 
+void raia_endpoint_mask_outcome(const struct raia_endpoint *e,
+                                struct raia_outcome *o) {
+  raia_endpoint_mask_cut(e, o->reply.data, o->reply.length);
+  raia_endpoint_mask_words(e, o->detail, strlen(o->detail));
+  raia_endpoint_mask_cut(e, o->content_type, strlen(o->content_type));
+  raia_endpoint_mask_cut(e, o->request_id, strlen(o->request_id));
+}
+
 struct raia_limiter *raia_endpoint_limiter(struct raia_endpoint *endpoint) {
   return &endpoint->limiter;
 }

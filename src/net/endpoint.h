@@ -21,6 +21,7 @@ struct raia_endpoint_options {
 };
 
 struct raia_endpoint;
+struct raia_outcome;
 
 /* Makes one into *out, or returns what is wrong with an option ("out of
    memory" last of all), whose name, or that of its variable, is *option then,
@@ -51,6 +52,11 @@ void raia_endpoint_mask_cut(const struct raia_endpoint *endpoint, char *bytes,
    proxy's user and password. */
 void raia_endpoint_mask_words(const struct raia_endpoint *endpoint,
                               char *bytes, size_t length);
+
+/* The same for all that will be shown of an outcome: a server may quote the
+   key. */
+void raia_endpoint_mask_outcome(const struct raia_endpoint *endpoint,
+                                struct raia_outcome *outcome);
 
 /* What its attempts pass through. */
 struct raia_limiter *raia_endpoint_limiter(struct raia_endpoint *endpoint);

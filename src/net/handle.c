@@ -119,7 +119,6 @@ void raia_handle_put_back(struct raia_endpoint *e,
 void raia_handle_free(struct raia_handle *handle) {
   curl_easy_cleanup(handle->easy);
   curl_url_cleanup(handle->url);
-  free(handle->aim);
   free(handle);
 }
 
@@ -137,11 +136,6 @@ void raia_handle_free_idle(struct raia_endpoint *e) {
 static bool aim(struct raia_handle *handle, const struct raia_base_url *base,
                 const char *path, const char *query) {
   size_t prefix = strlen(base->prefix), rest = strlen(path) + 1;
-  if (query == NULL && handle->aim != NULL &&
-      strcmp(handle->aim + prefix, path) == 0)
-    return true; /* as last time: saves 800 instructions */
-  free(handle->aim);
-  handle->aim = NULL;
   char *whole = malloc(prefix + rest);
   if (whole == NULL)
     return false;
@@ -150,10 +144,7 @@ static bool aim(struct raia_handle *handle, const struct raia_base_url *base,
   bool aimed =
       curl_url_set(handle->url, CURLUPART_PATH, whole, 0) == CURLUE_OK &&
       curl_url_set(handle->url, CURLUPART_QUERY, query, 0) == CURLUE_OK;
-  if (aimed && query == NULL)
-    handle->aim = whole;
-  else
-    free(whole);
+  free(whole);
   return aimed;
 }
 

@@ -14,7 +14,6 @@ enum { RAIA_SOCKETS_KEPT = 4 };
 struct raia_handle {
   CURL *easy;
   CURLU *url;
-  char *aim; /* the path that url has, when it has no query; or NULL */
   char detail[CURL_ERROR_SIZE]; /* libcurl's words for what went wrong */
   bool spoiled; /* an attempt on it has failed: not to be used again */
   struct raia_trace trace;

@@ -43,8 +43,8 @@ static void free_lines(struct curl_slist *lines) {
 }
 
 /* The line of the header whose name the first `length` bytes are, or NULL. */
-static struct curl_slist *find(const struct raia_headers *headers,
-                               const char *name, size_t length) {
+static struct curl_slist *find_header(const struct raia_headers *headers,
+                                      const char *name, size_t length) {
   struct curl_slist *line = headers->lines;
   while (line != NULL &&
          !(strncasecmp(line->data, name, length) == 0 &&
@@ -81,7 +81,7 @@ int raia_headers_set(struct raia_headers *headers, const char *name,
   strcpy(text, name);
   strcat(text, *value == '\0' ? ";" : ": "); /* libcurl's way to say empty */
   strcat(text, value);
-  struct curl_slist *old = find(headers, name, strlen(name));
+  struct curl_slist *old = find_header(headers, name, strlen(name));
   int done = old == NULL ? append(headers, text) : replace(old, text);
   raia_wipe(text);
   free(text);
@@ -91,7 +91,7 @@ int raia_headers_set(struct raia_headers *headers, const char *name,
 int raia_headers_join(struct raia_headers *headers,
                       const struct curl_slist *more) {
   for (; more != NULL; more = more->next)
-    if (find(headers, more->data, strcspn(more->data, ":;")) == NULL &&
+    if (find_header(headers, more->data, strcspn(more->data, ":;")) == NULL &&
         !append(headers, more->data))
       return 0;
   return 1;

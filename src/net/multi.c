@@ -27,7 +27,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   return 0;
 }
 
-static int on_timer(CURLM *curl, long milliseconds, void *data) {
+static int on_multi_timer(CURLM *curl, long milliseconds, void *data) {
   struct raia_multi *multi = data;
   (void)curl;
   if (milliseconds < 0)
@@ -53,7 +53,7 @@ bool raia_multi_open(struct raia_multi *multi, struct raia_events *events,
   (code = code ? code : curl_multi_setopt(multi->curl, option, value))
   SET_MULTI(CURLMOPT_SOCKETFUNCTION, on_socket);
   SET_MULTI(CURLMOPT_SOCKETDATA, multi);
-  SET_MULTI(CURLMOPT_TIMERFUNCTION, on_timer);
+  SET_MULTI(CURLMOPT_TIMERFUNCTION, on_multi_timer);
   SET_MULTI(CURLMOPT_TIMERDATA, multi);
   if (curl_version_info(CURLVERSION_NOW)->version_num >= QUICK_EXIT_SINCE)
     SET_MULTI(QUICK_EXIT, 1L);

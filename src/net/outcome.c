@@ -32,26 +32,3 @@ enum raia_reach raia_reach(const struct raia_outcome *o) {
       return RAIA_REFUSED;
   return RAIA_TAKEN;
 }
-
-bool raia_retryable(const struct raia_outcome *o) {
-  switch (o->kind) {
-  case RAIA_CONNECTION:
-  case RAIA_TIMEOUT:
-    return o->idempotent || !o->sent;
-  case RAIA_HTTP:
-    switch (o->status) {
-    case 429: /* refused before it was looked at, whatever it was */
-      return true;
-    case 408:
-    case 500:
-    case 502:
-    case 503:
-    case 504:
-      return o->idempotent;
-    default:
-      return false;
-    }
-  default:
-    return false;
-  }
-}

@@ -62,7 +62,4 @@ void raia_outcome_forget_headers(struct raia_outcome *o);
 /* How far the last attempt has come. */
 enum raia_reach raia_reach(const struct raia_outcome *o);
 
-/* True when trying again cannot deliver a message twice and may help. */
-bool raia_retryable(const struct raia_outcome *o);
-
 #endif

@@ -1,4 +1,4 @@
-/* When to try again: the rules, apart from what carries them out. */
+/* When to try again: the rules; transfer.c carries them out. */
 #include "retry.h"
 
 #include "libcurl.h"
@@ -6,6 +6,29 @@
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
+
+bool raia_retryable(const struct raia_outcome *o) {
+  switch (o->kind) {
+  case RAIA_CONNECTION:
+  case RAIA_TIMEOUT:
+    return o->idempotent || !o->sent;
+  case RAIA_HTTP:
+    switch (o->status) {
+    case 429: /* refused before it was looked at, whatever it was */
+      return true;
+    case 408:
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+      return o->idempotent;
+    default:
+      return false;
+    }
+  default:
+    return false;
+  }
+}
 
 double raia_retry_wait(const struct raia_outcome *o, int attempts,
                        int max_retries, double random) {

@@ -1,4 +1,4 @@
-/* When to try again: the rules, apart from what carries them out. */
+/* When to try again: the rules; transfer.c carries them out. */
 #ifndef RAIA_RETRY_H
 #define RAIA_RETRY_H
 
@@ -7,6 +7,9 @@
 #include <time.h>
 
 enum { RAIA_RETRY_AFTER_MAX = 60 }; /* seconds; longer ends the call */
+
+/* True when trying again cannot deliver a message twice and may help. */
+bool raia_retryable(const struct raia_outcome *o);
 
 /* Seconds to wait before attempt number `attempts` + 1, or a negative number
    when there is to be none. `random` is from [0, 1). */

@@ -23,7 +23,7 @@ struct datum {
 };
 
 /* Sets the pointer to a function at `out`. */
-static void find(void *library, const char *name, void *out) {
+static void find_function(void *library, const char *name, void *out) {
   void *found = dlsym(library, name);
   memcpy(out, &found, sizeof found);
 }
@@ -40,12 +40,13 @@ static void find_all(void) {
                       : dlopen(libcurl.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
   if (library == NULL)
     return;
-  find(library, "SSL_has_pending", &ask.ssl_has_pending);
-  find(library, "SSL_get0_alpn_selected", &ask.ssl_get0_alpn_selected);
-  find(library, "gnutls_record_check_pending",
-       &ask.gnutls_record_check_pending);
-  find(library, "gnutls_alpn_get_selected_protocol",
-       &ask.gnutls_alpn_get_selected_protocol);
+  find_function(library, "SSL_has_pending", &ask.ssl_has_pending);
+  find_function(library, "SSL_get0_alpn_selected",
+                &ask.ssl_get0_alpn_selected);
+  find_function(library, "gnutls_record_check_pending",
+                &ask.gnutls_record_check_pending);
+  find_function(library, "gnutls_alpn_get_selected_protocol",
+                &ask.gnutls_alpn_get_selected_protocol);
 }
 
 static const struct curl_tlssessioninfo *info_of(CURL *easy) {

@@ -2,8 +2,6 @@
    done. Its state is written here alone. */
 #include "transfer.h"
 
-#include "retry.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -249,13 +247,4 @@ void raia_transfer_detach(struct raia_transfer *t) {
 void raia_transfer_release(struct raia_transfer *t) {
   raia_exchange_leave(&t->exchange);
   raia_headers_free(&t->asked.headers);
-}
-
-void raia_transfer_hide(struct raia_transfer *t) {
-  const struct raia_endpoint *endpoint = t->asked.endpoint;
-  struct raia_outcome *o = &t->outcome;
-  raia_endpoint_mask_cut(endpoint, o->reply.data, o->reply.length);
-  raia_endpoint_mask_words(endpoint, o->detail, strlen(o->detail));
-  raia_endpoint_mask_cut(endpoint, o->content_type, strlen(o->content_type));
-  raia_endpoint_mask_cut(endpoint, o->request_id, strlen(o->request_id));
 }

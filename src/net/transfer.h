@@ -5,6 +5,7 @@
 
 #include "exchange.h"
 #include "loop.h"
+#include "retry.h"
 
 enum raia_transfer_state {
   RAIA_READY,   /* filled in, not started */
@@ -53,8 +54,5 @@ void raia_transfer_detach(struct raia_transfer *t);
 /* Frees what it took to run, its reply excepted. Idempotent; it must not be
    under way. */
 void raia_transfer_release(struct raia_transfer *t);
-
-/* Masks the key in what will be shown: a server may quote it. */
-void raia_transfer_hide(struct raia_transfer *t);
 
 #endif
