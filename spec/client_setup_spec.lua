@@ -65,8 +65,8 @@ describe("a ca_file", function()
     local made = certificates()
     finally(made.remove)
     for path, says in pairs { ["/nonexistent/ca.pem"] = "No such file", [""] = "No such file",
-      [made.directory] = "directory", ["/dev/null"] = "no certificate",
-      [made.good.key] = "no certificate" } do
+      [made.directory] = "directory", ["/dev/null"] = "no PEM certificate",
+      [made.good.key] = "no PEM certificate" } do
       local message = raised { ca_file = path }
       assert.is_truthy(message:find("raia.client: the ca_file ", 1, true), message)
       assert.is_truthy(message:find(says, 1, true), message)

@@ -253,16 +253,16 @@ describe("an answer of the server's that is", function()
   -- harm), and the statuses.
   local advices = {
     { "no", "it was refused: check the secret key", 401, 403 },
-    { "no", "it was refused: check what was asked for", 400, 404, 405, 413, 415, 422 },
+    { "no", "it was refused: check the request", 400, 404, 405, 413, 415, 422 },
     { "no", "it was refused: the service wants fewer calls, try again later", 429 },
     { "maybe", "redirects are not followed: check base_url", 301, 304, 307, 399 },
-    { "maybe", { again = "check what was asked for" }, 402, 406, 409, 410, 411, 418, 423, 451,
+    { "maybe", { again = "check the request" }, 402, 406, 409, 410, 411, 418, 423, 451,
       499 },
     { "maybe", { again = "it can be tried again without harm" }, 408, 500, 501, 502, 503, 504,
       505, 599 },
   }
   local HARMLESS = { GET = true, PUT = true, DELETE = true }
-  local DOUBTFUL = "it may have been carried out all the same: look before you try again"
+  local DOUBTFUL = "it may have been carried out nevertheless: check before you try again"
   for _, row in ipairs(advices) do
     local sent, advice = row[1], row[2]
     for i = 3, #row do

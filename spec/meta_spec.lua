@@ -45,7 +45,7 @@ end
 -- The names that raia lists when it meets an option it does not know.
 local function options_of(f, ...)
   local _, message = pcall(f, ...)
-  return set_of(message:match("%(there are (.-)%)"):gmatch("[%w_]+"))
+  return set_of(message:match("%(known options: (.-)%)"):gmatch("[%w_]+"))
 end
 
 local unknown = { no_such_option = 1 }

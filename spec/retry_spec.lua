@@ -241,16 +241,16 @@ describe("a call of several attempts", function()
     { "DELETE", "/503-404", "maybe", MAYBE_BEFORE },
     { "PUT", "/504-429", "maybe", MAYBE_BEFORE },
     { "DELETE", "/408-403", "maybe", MAYBE_BEFORE },
-    { "DELETE", "/429-404", "no", "; it was refused: check what was asked for" },
+    { "DELETE", "/429-404", "no", "; it was refused: check the request" },
     { "POST", "/429-403", "no", "; it was refused: check the secret key" },
-    { "POST", "/429-400", "no", "; it was refused: check what was asked for" },
+    { "POST", "/429-400", "no", "; it was refused: check the request" },
     { "POST", "/429-429", "no",
       "; it was refused: the service wants fewer calls, try again later" },
     { "POST", "/429-409", "maybe",
-      "; it may have been carried out all the same: look before you try again" },
+      "; it may have been carried out nevertheless: check before you try again" },
     { "POST", "/429-500", "maybe",
-      "; it may have been carried out all the same: look before you try again" },
-    { "PUT", "/429-409", "maybe", "; check what was asked for" },
+      "; it may have been carried out nevertheless: check before you try again" },
+    { "PUT", "/429-409", "maybe", "; check the request" },
   }
   local fault_server
 

@@ -101,11 +101,11 @@ local function run_all(workers, work, state, name)
 end
 
 local function check_list(list, name, level)
-  if type(list) ~= "table" then error(("raia.%s: a list is needed"):format(name), level) end
+  if type(list) ~= "table" then error(("raia.%s: expected a list"):format(name), level) end
   local length = #list
   for key in pairs(list) do
     if math.type(key) ~= "integer" or key < 1 or key > length then
-      error(("raia.%s: a list is needed, and this table has the key '%s'"):format(name,
+      error(("raia.%s: expected a list, but the table has the key '%s'"):format(name,
         tostring(key)), level)
     end
   end
@@ -113,7 +113,7 @@ end
 
 local function gather(functions)
   if type(functions) ~= "table" then
-    error("raia.gather: a table of functions is needed", 2)
+    error("raia.gather: expected a table of functions", 2)
   end
   check_list(functions, "gather", 3)
   for _, fn in ipairs(functions) do check_function(fn, "gather") end
@@ -148,28 +148,28 @@ local function check_options(name, list, fn, options)
   if type(options) ~= "table" then fail(name, "the options are a table") end
   for key in pairs(options) do
     if not (", " .. known[name] .. ","):find(", " .. tostring(key) .. ",", 1, true) then
-      fail(name, ("unknown option '%s' (there are %s)"):format(tostring(key), known[name]))
+      fail(name, ("unknown option '%s' (known options: %s)"):format(tostring(key), known[name]))
     end
   end
   local concurrency = options.concurrency or 16
   if math.type(concurrency) ~= "integer" or concurrency < 1 then
-    fail(name, "concurrency is a whole number from 1")
+    fail(name, "concurrency must be a whole number of at least 1")
   end
   local rate = options.rate
   if rate ~= nil and (type(rate) ~= "number" or rate ~= rate or rate <= 0) then
-    fail(name, "rate is how many calls are begun a second, more than 0")
+    fail(name, "rate must be a positive number of calls per second")
   end
   local on_error = options.on_error or "stop"
   if on_error ~= "stop" and on_error ~= "collect" then
-    fail(name, "on_error is 'stop' or 'collect'")
+    fail(name, "on_error must be 'stop' or 'collect'")
   end
   if options.on_progress ~= nil and not is_callable(options.on_progress) then
-    fail(name, "on_progress is a function")
+    fail(name, "on_progress must be a function")
   end
   return concurrency, options.on_progress or function() end, on_error == "collect"
 end
 
--- What to call before each of many calls, so that no more than `rate` begin a second.
+-- Returns a function to call before each call, so that at most `rate` calls begin per second.
 local function pacer(rate)
   local due = 0
   return function()

@@ -1,4 +1,4 @@
--- raia.progress: how far a raia.map is, on standard error.
+-- raia.progress: shows the progress of a raia.map on standard error.
 local math = math -- which a host may take away later
 local scheduler = require "raia.core".scheduler
 
@@ -11,11 +11,12 @@ end
 
 local function progress(label, options)
   label, options = label or "", options or {}
-  if type(label) ~= "string" then error("raia.progress: the label is a string", 2) end
-  if type(options) ~= "table" then error("raia.progress: the options are a table", 2) end
+  if type(label) ~= "string" then error("raia.progress: the label must be a string", 2) end
+  if type(options) ~= "table" then error("raia.progress: the options must be a table", 2) end
   for name in pairs(options) do
     if name ~= "quiet" then
-      error(("raia.progress: unknown option '%s' (there is quiet)"):format(tostring(name)), 2)
+      error(("raia.progress: unknown option '%s' (known options: quiet)")
+        :format(tostring(name)), 2)
     end
   end
   if options.quiet then return function() end end

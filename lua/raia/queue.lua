@@ -1,4 +1,4 @@
--- A queue between tasks: who takes waits for who puts, and the other way round if room is short.
+-- Queues between tasks: take waits for put, and put waits for take when there is no room.
 -- What is public of it is described in raia/meta.lua.
 local setmetatable, error, math = setmetatable, error, math
 local core = require "raia.core".scheduler
@@ -7,7 +7,7 @@ local schedule, inner = require "raia.schedule", require "raia.task".inner
 local Queue = { __name = "raia.queue" }
 Queue.__index = Queue
 
--- What one waits with: to take, until a value is in it; to put, until it is out.
+-- A slot to wait with: to take, until a value is in it; to put, until the value is out.
 local Slot = {}
 
 local function is_served(slot) return slot.served end
@@ -17,7 +17,7 @@ local function serve(slot)
   if slot.waiter then schedule.wake(slot.waiter) end
 end
 
--- Ends a wait, however it ends: a value that was handed over and not taken is the next one's.
+-- Ends a wait, however it ends: a value that was handed over but not taken goes to the next taker.
 function Slot:__close()
   self.gone = true
   if self.served and self.take and self.value ~= nil then
@@ -28,7 +28,7 @@ function Slot:__close()
   end
 end
 
--- The first slot of a list that somebody still waits with, taken out; or nil.
+-- Removes and returns the first slot of a list that somebody still waits with, or nil.
 local function pop_slot(slots)
   while slots.first do
     local slot = slots.first
@@ -44,7 +44,7 @@ local function push_slot(slots, slot)
   return setmetatable(slot, Slot)
 end
 
--- The oldest value, taken out; nil if there is none.
+-- Removes and returns the oldest value, or nil.
 local function pop_value(queue)
   local value
   if queue.head <= queue.tail then
@@ -78,7 +78,7 @@ end
 
 function Queue:put(value)
   inner.check_self(self, Queue)
-  if value == nil then error("raia.queue: nil can't be put", 2) end
+  if value == nil then error("raia.queue: cannot put nil", 2) end
   if self.closed then return core.failure("closed", "the queue is closed", "no") end
   local taker = pop_slot(self.takers)
   if taker then
@@ -132,7 +132,7 @@ end
 
 return function(room)
   if room ~= nil and (math.type(room) ~= "integer" or room < 0) then
-    error("raia.queue: room is a whole number from 0", 2)
+    error("raia.queue: room must be a whole number of at least 0", 2)
   end
   return setmetatable({ room = room or math.huge, items = {}, head = 1, tail = 0,
     takers = {}, putters = {}, closed = false }, Queue)

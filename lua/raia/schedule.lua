@@ -1,5 +1,5 @@
--- Which task runs next, and how one waits. For raia/task.lua and what builds on that; nothing here
--- is public.
+-- Which task runs next, and how a task waits. Private: the public functions are those of
+-- raia/task.lua and what builds on it.
 --
 -- A waiter is what `wake` takes: a task; a coroutine of the event loop in use ({ loop, token });
 -- several of them ({ several = set }); or { expired = task }, by which a task's grace ends.
@@ -28,7 +28,7 @@ local schedule = { GRACE = GRACE, coroutine = coroutine }
 
 local tasks = {} -- those that have not ended, by their coroutines
 local first, last -- the tasks that are ready, linked by `next`
-local late_first, late_last -- those whose time has come: their turn is when no other is ready
+local late_first, late_last -- tasks whose time is up: they run when no other is ready
 local turns = 0 -- how often a task has become ready
 local glance = 0
 local depth = 0 -- how many waits block, one within the other
@@ -111,8 +111,8 @@ local function is_awaited(object)
 end
 schedule.is_awaited = is_awaited
 
--- Has a waiter woken when the request is done, beside others; takes that back, and returns whether
--- others wait.
+-- Wakes a waiter, besides others, when the request is done; undoes that and returns whether others
+-- still wait.
 local function await_too(request, waiter)
   local present = await(request, waiter)
   if present then await(request, with(present, waiter)) end
@@ -132,7 +132,7 @@ local function forget_request(task)
   end
 end
 
--- Takes a task from what it waits for.
+-- Detaches a task from what it waits for.
 local function leave(task)
   if task.alarm then
     core.off(task.alarm)
@@ -157,8 +157,8 @@ local function is_to_raise(task)
   return task.cancelled and not task.delivered and not task.failure
 end
 
--- Has a task that waits raise where it waits. False while it is in a <close> handler that runs
--- normally: then it raises in its next wait.
+-- Makes a waiting task raise where it waits. False while it is in the <close> handler of a block
+-- that ended normally: then it raises in its next wait.
 local function deliver(task)
   if status(task.co) ~= "dead" and not interrupt(task.co, UNDER_TASK) then return false end
   task.delivered = true
@@ -167,7 +167,7 @@ local function deliver(task)
   return true
 end
 
--- Sees to it that a task that is to end does not wait for ever.
+-- Makes sure that a task that is to end does not wait for ever.
 local function bound(task)
   if not task.grace_alarm then
     task.grace_alarm = core.alarm(math.max(task.grace - now(), 0), { expired = task })
@@ -205,7 +205,7 @@ local function before_last_waits(task)
   end
 end
 
--- Ends a task now. What its <close> handlers wait for is not there.
+-- Ends a task now; its <close> handlers cannot wait.
 local function close_hard(task)
   leave(task)
   local before = closing_hard
@@ -224,7 +224,7 @@ schedule.close_hard = close_hard
 
 ---- Turns ----------------------------------------------------------------------------------------
 
--- Has the loop in use wait for what a task has yielded that is not ours. False if it can't.
+-- Lets the loop in use wait for a foreign value that a task has yielded. False if it cannot.
 local function adopt(task, ...)
   if not (loop and loop.adopt) or (...) == nil then return false end
   local abandon = loop.adopt(function(...)
@@ -315,7 +315,7 @@ local function turn(seconds, done, object)
   return in_flight
 end
 
--- A wait that blocks and lets the others go on: `depth` is as before, however it ends.
+-- Runs a wait that blocks and lets the others go on; restores `depth` however it ends.
 local nested = setmetatable({}, { __close = function()
   depth = depth - 1
   if loop then changed() end
@@ -334,7 +334,7 @@ local function step(seconds)
   return (core.state())
 end
 
--- What the loop calls. It may have called for the time that it was told, which is used up then.
+-- Called by the loop, possibly because the time it was told is up: tell it anew.
 function step_now()
   told_due = -huge
   step(0)
@@ -358,7 +358,7 @@ local function park(task)
   yield()
 end
 
--- Ends a wait that is not a task's, however it ends: one of a loop's coroutine, say.
+-- Ends a wait that is no task's, such as that of a loop's coroutine, however it ends.
 local Foreign = {}
 
 function Foreign:__close()
@@ -370,8 +370,8 @@ function Foreign:__close()
   end
 end
 
--- Where a wait of the running coroutine suspends: a task; or what stands for a coroutine of the
--- loop; nil where it has to block.
+-- What a wait of the running coroutine suspends: a task, or the token of a coroutine of the loop;
+-- nil if it has to block.
 local function here()
   local task = tasks[running()]
   if task and isyieldable() then return task end
@@ -386,7 +386,7 @@ local function suspend_foreign(waiter, object, done, deadline)
     tell_loop()
     loop.suspend(waiter.token, deadline and deadline - now() or huge)
   end
-  -- Its clock may have been looked at before the sockets: what has come counts.
+  -- The loop may have checked its clock before its sockets: what has come counts.
   for _ = 1, depth == 0 and GLANCE or 0 do
     if done(object) then break end
     step_now()
@@ -395,7 +395,7 @@ local function suspend_foreign(waiter, object, done, deadline)
   return done(object)
 end
 
--- Waits where nothing can suspend: the others go on meanwhile.
+-- Waits where nothing can suspend; other tasks go on meanwhile.
 local function block(object, done, deadline)
   if closing_hard then return done(object) end
   local task = tasks[running()]
@@ -410,8 +410,8 @@ local function block(object, done, deadline)
   return done(object)
 end
 
--- Waits until done(object), and returns whether it is. What changes that wakes object.waiter. For
--- at most so many seconds, if any.
+-- Waits until done(object), for at most `seconds` if given, and returns whether it is. Whatever
+-- changes that wakes object.waiter.
 function schedule.wait(object, done, seconds)
   if done(object) then return true end
   local deadline = seconds and now() + seconds
@@ -461,8 +461,8 @@ function schedule.sleep(seconds)
   end
 end
 
--- Waits for a request in place of blocking. `owns`: nobody else can know the request. False where
--- the caller has to block.
+-- Suspends for a request instead of blocking. `owns`: nobody else can refer to the request. False
+-- if the caller has to block.
 local function suspend(request, seconds, owns)
   local task, foreign = here()
   if task then
@@ -521,7 +521,7 @@ function schedule.use(new)
   if loop then changed() end
 end
 
--- Moves everything along. In a task, lets the others do that.
+-- Advances everything in flight. In a task, lets the others do that.
 function schedule.step(seconds)
   if not here() then return step(seconds) end
   schedule.sleep(0)

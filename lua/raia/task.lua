@@ -43,7 +43,7 @@ function Task:__tostring()
   return ("raia.task (%s, %s)"):format(what, at)
 end
 
--- A line on each task that has not ended, some of them at most.
+-- One line for each task that has not ended, up to a limit.
 function schedule.report()
   local lines, left = {}, 0
   for _, task in pairs(tasks) do
@@ -54,15 +54,16 @@ function schedule.report()
   return ("raia: %d tasks\n%s"):format(#lines + left, table.concat(lines, "\n"))
 end
 
--- Nothing is in flight, and every task waits. One whose coroutine others have closed has ended;
--- else that is an error.
+-- Nothing is in flight and every task waits. A task whose coroutine was closed from outside has
+-- ended; otherwise this is a deadlock, which is an error.
 function schedule.no_way_on()
   for co, task in pairs(tasks) do
     if coroutine.status(co) == "dead" then return schedule.close_hard(task) end
   end
   local report = schedule.report():gsub("^.-\n", "", 1)
   if next(tasks) == nil then report = "  the program itself" end
-  error("raia: every task waits for another one, and nothing is in flight:\n" .. report, 0)
+  error("raia: deadlock: every task waits for another one and nothing is in flight:\n"
+    .. report, 0)
 end
 
 local function warn_of(task, what)
@@ -112,7 +113,7 @@ local function finish(task, good, ...)
   if task.scope then leave_scope(task) end
 end
 
--- Where memory has run out, its end still comes.
+-- It ends even when memory has run out.
 function schedule.finish(task, ...)
   local good, err = pcall(finish, task, ...)
   if good then return end
@@ -122,7 +123,8 @@ function schedule.finish(task, ...)
   error(err, 0)
 end
 
--- Handles what is raised in a task and no pcall in it keeps, before its <close> handlers run.
+-- The message handler for errors that no pcall in the task catches. Runs before its <close>
+-- handlers.
 local function failing(err)
   local task = tasks[running()]
   if not task or err == core.interrupted then return err end
@@ -146,7 +148,7 @@ end
 local Scope = {}
 Scope.__index = Scope
 
--- How what cuts short the running task shows what was there by then: returns what was shown.
+-- Sets what the error that cuts the running task short shows of its results; returns the previous.
 local function show_partial(results)
   local task = tasks[running()]
   if not task then return nil end
@@ -157,12 +159,12 @@ end
 
 local function is_over(scope) return scope.count == 0 or scope.failed end
 
--- Waits until none is left or one has failed, for at most so many seconds. Returns whether.
+-- Waits until no task is left or one has failed, for at most `seconds`. Returns whether.
 function Scope:wait(seconds)
   return wait(self, is_over, seconds)
 end
 
--- The task whose error the call that the scope belongs to has to raise, or nil.
+-- The task whose error the scope's call must raise, or nil.
 function Scope:failure()
   return self.failed or self.unheard and not self.unheard.joined and self.unheard or nil
 end
@@ -178,7 +180,7 @@ function Scope:cancel()
   end
 end
 
--- Whether none is left that can end: one that has resumed the running code can not, as when it
+-- Whether no task is left that can end. A task that is running the present code cannot, as when it
 -- calls os.exit.
 local function is_closed(scope)
   local task = scope.youngest
@@ -197,7 +199,7 @@ local function wait_until_closed(scope)
   if parent then parent.closes = before end
 end
 
--- Ends what is left. Where that can't be waited for, it ends at once.
+-- Ends the tasks that are left; at once, if they cannot be waited for.
 function Scope:__close()
   self.closing = true
   if self.count == 0 then return end
@@ -217,7 +219,7 @@ local function new_scope()
     youngest = false }, Scope)
 end
 
--- The scope that a task which is spawned here belongs to.
+-- The scope of a task spawned here.
 local function scope_here()
   local parent = tasks[running()]
   return parent and parent.home
@@ -234,7 +236,7 @@ function Task:__gc()
   end
 end
 
--- A task that ends with `scope`; what it spawns ends with `home`. false: with nothing.
+-- Creates a task that ends with `scope`; what it spawns ends with `home`. false: with no scope.
 local function spawn_in(scope, home, fn, ...)
   local callable = fn
   if type(fn) ~= "function" then fn = function(...) return callable(...) end end
@@ -263,7 +265,7 @@ end
 
 local function has_ended(task) return task.ended end
 
--- What a task that has ended is worth.
+-- The results of a task that has ended.
 local function results_of(task)
   task.joined = true
   if task.failure then error(task.failure[1], 0) end
@@ -272,7 +274,7 @@ end
 
 local function check_seconds(seconds, name)
   if type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds then
-    error(("raia.%s: seconds are needed, not negative"):format(name), 3)
+    error(("raia.%s: expected a non-negative number of seconds"):format(name), 3)
   end
 end
 
@@ -283,14 +285,14 @@ end
 
 local function check_function(fn, name, level)
   if not is_callable(fn) then
-    error(("raia.%s: a function is needed, not a %s"):format(name, type(fn)), level or 3)
+    error(("raia.%s: expected a function, got a %s"):format(name, type(fn)), level or 3)
   end
 end
 
 -- Checks the object that a method of the class is called on.
 local function check_self(object, class)
   if getmetatable(object) ~= class then
-    error(("%s: one is needed, not a %s (with a colon?)"):format(class.__name, type(object)), 3)
+    error(("%s expected, got %s (called with a colon?)"):format(class.__name, type(object)), 3)
   end
 end
 
@@ -319,7 +321,7 @@ function Task:cancel()
     error("raia: a task cannot cancel itself: return from it", 2)
   end
   schedule.cancel(self)
-  -- It is not joined by that: what its <close> handlers raise is still an error.
+  -- Cancelling does not join: an error in its <close> handlers is still reported.
   self.end_of = self.end_of or { waiter = false, task = self }
   wait(self.end_of, function(end_of) return end_of.task.ended end)
   return true
@@ -349,7 +351,7 @@ return {
       new = result
     end
     if new ~= nil and (type(new) ~= "table" or type(new.watch) ~= "function") then
-      error("raia.use: the name of an event loop, a table that is one, or nil is needed", 2)
+      error("raia.use: expected the name of an event loop, a table that is one, or nil", 2)
     end
     schedule.use(new)
   end,

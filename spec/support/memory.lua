@@ -183,7 +183,7 @@ local scenarios = {
         customData = { a = { 1, { b = 0 / 0 } } } }
     end,
     expect = "invalid customData.a[2].b nil sent=no nil: conversations:create: customData.a[2].b "
-      .. "is NaN or infinite, which JSON cannot say; nothing was sent",
+      .. "is NaN or infinite, which JSON cannot represent; nothing was sent",
   },
   refused = {
     options = { base_url = "http://127.0.0.1:1" },
@@ -195,21 +195,21 @@ local scenarios = {
     requests = one,
     run = function(client, text) return client:conversation("broken"):send(text) end,
     expect = "connection nil nil sent=maybe nil: conversation:send: the connection broke; it may "
-      .. "have been carried out all the same: look before you try again",
+      .. "have been carried out nevertheless: check before you try again",
   },
   decode = {
     requests = one,
     run = function(client, text) return client:conversation("text"):send(text) end,
-    expect = "decode 200 nil sent=maybe nil: conversation:send: the reply is not what the API "
-      .. "gives: Expected value but found invalid token at character 1: no JSON; it may have "
-      .. "been carried out all the same: look before you try again",
+    expect = "decode 200 nil sent=maybe nil: conversation:send: unexpected reply: "
+      .. "Expected value but found invalid token at character 1: no JSON; it may have "
+      .. "been carried out nevertheless: check before you try again",
   },
   large = {
     requests = one,
     options = { max_response_bytes = 1000 },
     run = function(client, text) return client:conversation("large"):send(text) end,
     expect = "too_large nil nil sent=maybe nil: conversation:send: the reply is too large "
-      .. "(max_response_bytes = 1000); it may have been carried out all the same: look before "
+      .. "(max_response_bytes = 1000); it may have been carried out nevertheless: check before "
       .. "you try again",
   },
   again = {

@@ -1,4 +1,4 @@
-/* A call: an operation's row and its arguments become a request. */
+/* Calls: turns an operation's row and the arguments into a request. */
 #include "call.h"
 
 #include "checkself.h"
@@ -20,7 +20,7 @@ struct call_options {
   bool wait;
 };
 
-/* The first is for operations that name an option of their own. */
+/* The first row is for operations with an option of their own. */
 static const struct raia_option rows[] = {
     {"context", RAIA_OPTION_ANY, 0, 0, 0},
     {"timeout", RAIA_OPTION_SECONDS, offsetof(struct call_options, timeout),
@@ -32,15 +32,15 @@ static const struct raia_option rows[] = {
     {"wait", RAIA_OPTION_BOOLEAN, offsetof(struct call_options, wait), 0, 0},
     {0}};
 
-/* Keeps the value at the top, which it pops, as a user value of the request at
-   `request`, and returns its string. */
+/* Pops the string at the top into a user value of the request at `request`,
+   and returns it. */
 static const char *keep(lua_State *L, int request, int slot, size_t *length) {
   const char *s = lua_tolstring(L, -1, length);
   lua_setiuservalue(L, request, slot);
   return s;
 }
 
-/* Sets what argument `arg` of options says. */
+/* Applies the table of options at `arg`; returns whether to wait. */
 static bool read_options(lua_State *L, int arg, struct raia_request *r) {
   struct raia_transfer *t = &r->transfer;
   struct call_options options = {t->asked.timeout, t->asked.max_retries,
@@ -52,8 +52,8 @@ static bool read_options(lua_State *L, int arg, struct raia_request *r) {
   return options.wait;
 }
 
-/* Pushes the operation's path with the id at stack index `id`, if it has a
-   place for one. */
+/* Pushes the operation's path, with the id at stack index `id` if the path has
+   a place for one. */
 static void push_path(lua_State *L, const struct raia_operation *operation,
                       int id) {
   const char *hole = strstr(operation->path, "{}");
@@ -72,8 +72,8 @@ static void push_path(lua_State *L, const struct raia_operation *operation,
   luaL_pushresult(&b);
 }
 
-/* Pushes the table that argument `arg` means as a body: itself, or a new one
-   where it is a string or an option adds a field. */
+/* Pushes the body for argument `arg`: the table itself, or a new one if it is
+   a string or an option adds a field. */
 static void push_body(lua_State *L, const struct raia_operation *operation,
                       int arg, int options) {
   const char *option = operation->option;
@@ -110,8 +110,8 @@ static void push_body(lua_State *L, const struct raia_operation *operation,
   }
 }
 
-/* Sets the transfer's body from the table at the top, which it pops; or ends
-   the request at `request` as invalid and returns false. */
+/* Pops the table at the top and sets the transfer's body from it. If it is
+   invalid, ends the request at `request` and returns false. */
 static bool set_body(lua_State *L, int request) {
   struct raia_request *r = lua_touserdata(L, request);
   int body = lua_gettop(L);
@@ -127,8 +127,8 @@ static bool set_body(lua_State *L, int request) {
   return good;
 }
 
-/* Starts the request at `request`, unless it has been refused, and returns
-   what the call gives. The end of a C function: it may yield. */
+/* Starts the request at `request` unless it was refused, and returns the
+   results of the call. Must end a C function, as it may yield. */
 static int go(lua_State *L, int request, bool sound, bool wait) {
   if (sound)
     raia_request_start(L, request);
@@ -141,7 +141,7 @@ static int go(lua_State *L, int request, bool sound, bool wait) {
 }
 
 /* Pushes the path of an operation on the conversation whose values are at the
-   top. It is kept with them: that saves 900 instructions a call. */
+   top, and caches it there, which saves 900 instructions a call. */
 static void push_own_path(lua_State *L,
                           const struct raia_operation *operation) {
   int values = lua_gettop(L);
@@ -156,8 +156,7 @@ static void push_own_path(lua_State *L,
   lua_settop(L, values + 1);
 }
 
-/* Pushes the client of argument 1, which the operation is a method of, and
-   the operation's path. */
+/* Pushes the client that argument 1 belongs to, and the operation's path. */
 static void push_client_and_path(lua_State *L,
                                  const struct raia_operation *operation) {
   if (operation->owner == RAIA_ON_CONVERSATIONS) {
@@ -175,8 +174,8 @@ static void push_client_and_path(lua_State *L,
   }
 }
 
-/* A method of the API; its upvalues are the operation's row and the metatable
-   of its object. */
+/* A method of the API. Upvalues: the operation's row and the metatable of its
+   object. */
 static int call_operation(lua_State *L) {
   const struct raia_operation *operation =
       lua_touserdata(L, lua_upvalueindex(1));
@@ -218,7 +217,7 @@ static void add_encoded(lua_State *L, luaL_Buffer *b, int index) {
 static void push_query(lua_State *L, int arg) {
   int query = lua_gettop(L);
   luaL_Buffer b;
-  lua_pushnil(L); /* the key, and the value as a string, below what the */
+  lua_pushnil(L); /* the key and the value as a string, below what the */
   lua_pushnil(L); /* buffer keeps on the stack */
   luaL_buffinit(L, &b);
   bool first = true;

@@ -1,4 +1,4 @@
-/* A call: an operation's row and its arguments become a request. */
+/* Calls: turns an operation's row and the arguments into a request. */
 #ifndef RAIA_CALL_H
 #define RAIA_CALL_H
 
@@ -6,8 +6,8 @@
 
 #include <lua.h>
 
-/* Sets a function for each operation of `owner` in the table at the top; below
-   it is the metatable of what they are methods of. */
+/* Adds a function for each operation of `owner` to the table at the top; below
+   that is the metatable of their objects. */
 void raia_call_register(lua_State *L, enum raia_owner owner);
 
 /* client:request(method, path, parts, options) */

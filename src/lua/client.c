@@ -1,4 +1,4 @@
-/* The client: options, endpoint, and the requests that are its own. */
+/* Clients: their options, endpoint and requests. */
 #include "client.h"
 
 #include "call.h"
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 struct client_options {
-  struct raia_endpoint_options endpoint; /* its key NULL: the environment's */
+  struct raia_endpoint_options endpoint; /* a NULL key: from the environment */
   const char *region;
   double timeout;
   long max_retries, max_response_bytes;
@@ -51,7 +51,7 @@ static const struct raia_option rows[] = {
     {"on_event", RAIA_OPTION_FUNCTION, 0, 0, 0},
     {0}};
 
-/* The value of an environment variable, NULL when unset or empty. */
+/* The value of an environment variable, NULL if unset or empty. */
 static const char *environment(const char *name) {
   const char *value = getenv(name);
   return value != NULL && *value != '\0' ? value : NULL;
@@ -61,32 +61,32 @@ static const char *url_of_region(lua_State *L, const char *region) {
   if (region == NULL || strcmp(region, "us") == 0)
     return "https://api.raia2.com";
   if (strcmp(region, "eu") != 0)
-    luaL_error(L, "raia.client: there is no region '%s', only 'us' and 'eu'",
-               lua_pushstring(L, region)); /* which the error could outlive */
+    luaL_error(L, "raia.client: unknown region '%s' (known regions: us, eu)",
+               lua_pushstring(L, region)); /* freed before raising */
   return "https://api-eu.raia2.com";
 }
 
 /* ---- the key ---- */
 
-/* What comes with a key by mistake and is not seen. */
+/* Invisible characters that are copied along with a key by mistake. */
 static const struct {
   const char *bytes, *what;
 } strays[] = {
-    {"\xEF\xBB\xBF", "holds a byte order mark (U+FEFF)"},
-    {"\xC2\xA0", "holds a no-break space (U+00A0)"},
-    {"\xE2\x80\x8B", "holds a zero-width space (U+200B)"},
-    {" ", "holds a space"},
+    {"\xEF\xBB\xBF", "contains a byte order mark (U+FEFF)"},
+    {"\xC2\xA0", "contains a no-break space (U+00A0)"},
+    {"\xE2\x80\x8B", "contains a zero-width space (U+200B)"},
+    {" ", "contains a space"},
     {"\t", "holds a tab"},
 };
 
-/* What is wrong with a key that is not empty, or NULL. */
+/* What is wrong with a non-empty key, or NULL. */
 static const char *bad_key(const char *key) {
   size_t length = strlen(key);
   char last = key[length - 1];
   if (strspn(key, " \t\n\v\f\r") == length)
     return "is blank";
   if (last == '\n' || last == '\r')
-    return "ends with a line end, as what is read from a file does";
+    return "ends with a line end, as text read from a file does";
   if (length > 1 && last == *key && strchr("\"'`", last) != NULL)
     return "has quotes around it";
   for (size_t i = 0; i < sizeof strays / sizeof *strays; i++)
@@ -94,12 +94,13 @@ static const char *bad_key(const char *key) {
       return strays[i].what;
   for (const char *c = key; *c != '\0'; c++)
     if ((unsigned char)*c < ' ' || (unsigned char)*c >= 127)
-      return (unsigned char)*c > 127 ? "holds a character beyond ASCII"
-                                     : "holds a control character";
+      return (unsigned char)*c > 127 ? "contains a non-ASCII character"
+                                     : "contains a control character";
   return raia_header_bad("X", 1, key, length);
 }
 
-/* Finds the key, or raises and says what is wrong with it, not what it is. */
+/* Finds the key, or raises an error that says what is wrong without showing
+   it. */
 static const char *find_key(lua_State *L, const char *option) {
   const char *key =
       option != NULL ? option : environment("RAIA_AGENT_SECRET_KEY");
@@ -115,7 +116,7 @@ static const char *find_key(lua_State *L, const char *option) {
 
 /* ---- the other options ---- */
 
-/* Raises unless a connection could trust what the file holds. */
+/* Raises unless the file holds certificates. */
 static void check_ca_file(lua_State *L, const char *path) {
   char line[256];
   bool found = false;
@@ -133,10 +134,11 @@ static void check_ca_file(lua_State *L, const char *path) {
     luaL_error(L, "raia.client: the ca_file cannot be read: %s",
                strerror(error));
   if (!found)
-    luaL_error(L, "raia.client: the ca_file holds no certificate in PEM");
+    luaL_error(L, "raia.client: the ca_file contains no PEM certificate");
 }
 
-/* Fills in from the environment what no option said, and checks strings. */
+/* Fills in from the environment what the options left out, and checks strings.
+ */
 static void complete(lua_State *L, struct client_options *o) {
   struct raia_endpoint_options *endpoint = &o->endpoint;
   endpoint->secret_key = find_key(L, endpoint->secret_key);
@@ -169,7 +171,7 @@ static void open_endpoint(lua_State *L, struct raia_client *client,
 
 /* ---- the client ---- */
 
-/* Pushes a client that is closed. */
+/* Pushes a closed client. */
 static struct raia_client *push_closed(lua_State *L) {
   struct raia_client *client = lua_newuserdatauv(L, sizeof *client, 1);
   memset(client, 0, sizeof *client);
@@ -197,7 +199,7 @@ int raia_client_new(lua_State *L) {
   struct raia_client *client = push_closed(L); /* options, client */
   options.endpoint.headers = &client->headers;
   raia_options_read(L, 1, rows,
-                    &options); /* Lua allocates nothing from here */
+                    &options); /* nothing allocates Lua memory from here */
   complete(L, &options);
   enum raia_log_level level = raia_log_level(&unknown);
   if (unknown != NULL)
@@ -208,7 +210,9 @@ int raia_client_new(lua_State *L) {
   client->max_retries = options.max_retries;
   client->max_response_bytes = options.max_response_bytes;
   client->log = level != RAIA_LOG_NONE;
-  open_endpoint(L, client, &options.endpoint); /* to here: it has copied all */
+  open_endpoint(
+      L, client,
+      &options.endpoint); /* to here: the endpoint has its own copies */
   if (lua_istable(L, 1)) {
     lua_getiuservalue(L, 2, 1);
     client->on_event = raia_options_field(L, 1, "on_event") == LUA_TFUNCTION;
@@ -218,12 +222,11 @@ int raia_client_new(lua_State *L) {
   return 1;
 }
 
-/* Ends what is under way with `end`, and the client. The key goes with the
-   endpoint: what a server has said and nobody has read yet is masked before.
- */
+/* Ends the requests under way with `end`, and closes the client. The endpoint
+   takes the key with it, so what nobody has read yet is masked first. */
 static void close_with(struct raia_client *client,
                        void (*end)(struct raia_request *request)) {
-  if (client->endpoint != NULL) /* what is queued does not begin any more */
+  if (client->endpoint != NULL) /* queued calls must not begin any more */
     raia_endpoint_limiter(client->endpoint)->connections = 0;
   while (!raia_list_empty(&client->requests)) {
     struct raia_link *link = client->requests.next;
@@ -251,14 +254,14 @@ static int client_close(lua_State *L) {
   return 0;
 }
 
-/* At the end of its scope, or collected: nobody has asked for its calls' end.
+/* At the end of its scope or when collected, calls end that nobody cancelled.
  */
 static int client_leave(lua_State *L) {
   close_with(luaL_checkudata(L, 1, RAIA_CLIENT), drop);
   return 0;
 }
 
-/* Its upvalue is the table of methods. */
+/* Upvalue: the table of methods. */
 static int client_index(lua_State *L) {
   luaL_checkudata(L, 1, RAIA_CLIENT);
   lua_pushvalue(L, 2);

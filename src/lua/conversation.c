@@ -1,4 +1,4 @@
-/* A conversation: its client, its fields, and what can be done with it. */
+/* Conversations: their client, fields and methods. */
 #include "conversation.h"
 
 #include "call.h"
@@ -54,7 +54,7 @@ static void push_fields(lua_State *L) {
   lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
 }
 
-/* Metamethods; their upvalues are the table of methods and the metatable. */
+/* Metamethods. Upvalues: the table of methods, the metatable. */
 
 static int conversation_index(lua_State *L) {
   raia_checkself(L, 2, RAIA_CONVERSATION);

@@ -1,4 +1,4 @@
-/* What went wrong, in words and as a table. */
+/* Errors: a message and a table. */
 #include "error.h"
 
 #include "hide.h"
@@ -10,9 +10,9 @@
 
 enum { WORDS_MAX = 300 };
 
-/* ---- words from outside ---- */
+/* ---- text from outside ---- */
 
-/* The bytes of the UTF-8 character that `s` begins with, 0 if it is none. */
+/* The length in bytes of the UTF-8 character at `s`, 0 if there is none. */
 static size_t character(const char *s, size_t length) {
   for (size_t n = 1; n <= 4 && n <= length; n++)
     if (raia_utf8_length(s, n) == 1)
@@ -58,7 +58,7 @@ static void push_clean(lua_State *L, const struct raia_subject *subject,
 
 /* ---- the message ---- */
 
-/* Whether the server's message at the top is a name for the error, as in
+/* Whether the server's message at the top is an error code, such as
    INVALID_CREDENTIALS. */
 static bool is_code(lua_State *L) {
   size_t length;
@@ -67,10 +67,11 @@ static bool is_code(lua_State *L) {
     return false;
   while (isupper((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_')
     c++;
-  return c == s + length; /* and not at a NUL within */
+  return c == s + length; /* not at an embedded NUL */
 }
 
-/* Pushes field `name` of the server's error if it is a string, else nil. */
+/* Pushes field `name` of the server's error and returns whether it is a
+   string; nil if there is no such error. */
 static bool push_text(lua_State *L, int body, const char *name) {
   lua_pushnil(L);
   if (body != 0) {
@@ -80,8 +81,8 @@ static bool push_text(lua_State *L, int body, const char *name) {
   return lua_type(L, -1) == LUA_TSTRING;
 }
 
-/* Adds to the text at the top what a server has said, at most so many
-   characters of it. It has no key in it any more. */
+/* Appends to the string at the top at most `most` characters of a server's
+   text, in which the key is already masked. */
 static void add_said(lua_State *L, const char *between, const char *text,
                      size_t length, size_t most) {
   lua_pushstring(L, between);
@@ -89,7 +90,7 @@ static void add_said(lua_State *L, const char *between, const char *text,
   lua_concat(L, 3);
 }
 
-/* Pushes what happened. */
+/* Pushes the description of the failure. */
 static void push_what(lua_State *L, const struct raia_subject *subject,
                       const struct raia_failure *f) {
   const struct raia_outcome *o = subject->outcome;
@@ -121,12 +122,12 @@ static void push_what(lua_State *L, const struct raia_subject *subject,
     lua_remove(L, -2);
     break;
   case RAIA_DECODE:
-    lua_pushfstring(L, "the reply is not what the API gives: %s", why);
+    lua_pushfstring(L, "unexpected reply: %s", why);
     if (o->reply.length > 0)
       add_said(L, ": ", o->reply.data, o->reply.length, 80);
     break;
   case RAIA_TOO_LARGE:
-    if (!o->headers_done) /* libcurl may have meant memory by it */
+    if (!o->headers_done) /* libcurl reports out of memory the same way */
       lua_pushstring(L, o->over_limit
                             ? "the reply's headers are too large"
                             : "the reply's headers are too large, or memory "
@@ -146,7 +147,7 @@ static void push_what(lua_State *L, const struct raia_subject *subject,
   lua_remove(L, -2);
 }
 
-/* What to do about an answer that is not 2xx, or NULL. */
+/* Advice on a status that is not 2xx, or NULL. */
 static const char *advice_on_status(const struct raia_outcome *o) {
   bool refused = raia_reach(o) == RAIA_REFUSED;
   if (refused && o->reach == RAIA_TAKEN)
@@ -159,13 +160,13 @@ static const char *advice_on_status(const struct raia_outcome *o) {
   if (o->status >= 300 && o->status < 400)
     return "; redirects are not followed: check base_url";
   if (refused)
-    return "; it was refused: check what was asked for";
+    return "; it was refused: check the request";
   if (o->status < 500 && o->status != 408 && o->idempotent)
-    return "; check what was asked for";
+    return "; check the request";
   return NULL;
 }
 
-/* Whether the call may have been carried out, and what to do. */
+/* Says whether the call may have been carried out, and what to do. */
 static const char *advice(const struct raia_outcome *o) {
   bool again = raia_retryable(o);
   const char *on_status = o->kind == RAIA_HTTP ? advice_on_status(o) : NULL;
@@ -183,7 +184,7 @@ static const char *advice(const struct raia_outcome *o) {
   default:
     return o->idempotent
                ? "; it can be tried again without harm"
-               : "; it may have been carried out all the same: look before "
+               : "; it may have been carried out nevertheless: check before "
                  "you try again";
   }
 }
@@ -234,8 +235,9 @@ static void set_server_error(lua_State *L, int body) {
 int raia_error_push(lua_State *L, const struct raia_subject *subject,
                     const struct raia_failure *failure) {
   const struct raia_outcome *o = subject->outcome;
-  raia_hide_outcome(subject->outcome,
-                    subject->endpoint); /* no word of others is used before */
+  raia_hide_outcome(
+      subject->outcome,
+      subject->endpoint); /* before any text from outside is used */
   if (failure->body != 0)
     raia_hide_table(L, subject->endpoint, failure->body);
   lua_pushnil(L);

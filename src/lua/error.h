@@ -1,4 +1,4 @@
-/* What went wrong, in words and as a table. */
+/* Errors: a message and a table. */
 #ifndef RAIA_ERROR_H
 #define RAIA_ERROR_H
 
@@ -17,20 +17,20 @@ struct raia_subject {
   const struct raia_endpoint *endpoint; /* NULL: the client is closed */
 };
 
-/* What the error says besides. */
+/* Details beyond the outcome. */
 struct raia_failure {
-  const char *why;   /* what happened, or NULL: as the outcome says */
-  const char *field; /* of an invalid body, or NULL */
+  const char *why;   /* a description, or NULL: the outcome's */
+  const char *field; /* the invalid field of a body, or NULL */
   int body;          /* stack index of the server's decoded error, or 0 */
 };
 
-/* Pushes nil, message, err, in which the key is masked wherever a server or
-   libcurl may have quoted it. Returns 3. Raises only when out of memory. */
+/* Pushes nil, message, err and returns 3. The key is masked wherever a server
+   or libcurl may have quoted it. Raises only when out of memory. */
 int raia_error_push(lua_State *L, const struct raia_subject *subject,
                     const struct raia_failure *failure);
 
-/* Pushes `text`, at most `most` characters of it, with what could steer a
-   terminal escaped. */
+/* Pushes at most `most` characters of `text`, with control characters and
+   invalid UTF-8 escaped. */
 void raia_error_push_clean(lua_State *L, const char *text, size_t length,
                            size_t most);
 

@@ -1,4 +1,4 @@
-/* Lua's garbage collector while a large reply becomes Lua values. */
+/* Pauses Lua's garbage collector while a large reply is decoded. */
 #include "gc_pause.h"
 
 #include <stdbool.h>
@@ -10,9 +10,9 @@ enum { LITTLE = 4 };
 int raia_gc_pause(lua_State *L, int arguments, size_t bytes) {
   int base = lua_gettop(L) - arguments - 1;
   bool rests = lua_gc(L, LUA_GCISRUNNING) > 0;
-  /* What the last reply has left goes first, so that there is less to go
-     through afterwards: saves one twentieth of the time and the memory of a
-     program that reads one long history after the other. */
+  /* Collecting the garbage of the last reply first leaves less to traverse
+     afterwards: saves a twentieth of the time and of the memory of a program
+     that reads one long history after another. */
   if (rests && (size_t)lua_gc(L, LUA_GCCOUNT) < bytes / 1024 * LITTLE)
     lua_gc(L, LUA_GCCOLLECT);
   if (rests)

@@ -1,4 +1,4 @@
-/* Lua values made of what a server or libcurl has said, without the key. */
+/* Lua values made from text of a server or libcurl, with the key masked. */
 #include "hide.h"
 
 #include <lauxlib.h>
@@ -11,7 +11,7 @@ void raia_hide_outcome(struct raia_outcome *outcome,
     raia_endpoint_mask_outcome(endpoint, outcome);
 }
 
-/* Pushes the copy; *found: something was masked in it. */
+/* Pushes the copy; *found tells whether anything was masked. */
 static const char *push(lua_State *L, const struct raia_endpoint *endpoint,
                         const char *text, size_t length, bool *found) {
   luaL_Buffer b;
@@ -38,7 +38,7 @@ bool raia_hide_has_key(lua_State *L, const struct raia_endpoint *endpoint,
   return found;
 }
 
-/* Pushes what is to be shown of the value at `index`. */
+/* Pushes a copy of the value at `index` with the key masked. */
 static void push_value(lua_State *L, const struct raia_endpoint *endpoint,
                        int index) {
   lua_pushvalue(L, index);

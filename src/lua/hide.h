@@ -1,4 +1,4 @@
-/* Lua values made of what a server or libcurl has said, without the key. */
+/* Lua values made from text of a server or libcurl, with the key masked. */
 #ifndef RAIA_HIDE_H
 #define RAIA_HIDE_H
 
@@ -6,13 +6,12 @@
 
 #include <lua.h>
 
-enum { RAIA_EXCERPT = 1024 }; /* bytes of a reply that an error shows */
+enum { RAIA_EXCERPT = 1024 }; /* bytes of a reply that errors show */
 
-/* `endpoint` is that of the client whose key is masked. It is NULL once the
-   client is closed: the key is not known any more then, and what had to be
-   hidden was masked before. */
+/* `endpoint` knows the key to mask. It is NULL if the client is closed:
+   everything was masked when it closed. */
 
-/* Masks the key in an outcome, whose reply is cut to what an error shows. */
+/* Masks the key in an outcome, and truncates its reply to what errors show. */
 void raia_hide_outcome(struct raia_outcome *outcome,
                        const struct raia_endpoint *endpoint);
 
@@ -20,12 +19,12 @@ void raia_hide_outcome(struct raia_outcome *outcome,
 const char *raia_hide_push(lua_State *L, const struct raia_endpoint *endpoint,
                            const char *text, size_t length);
 
-/* Replaces the table at `index` by a copy in which the key is masked, in names
-   and values, and in the tables within. */
+/* Replaces the table at `index` by a copy with the key masked in names and
+   values, recursively. */
 void raia_hide_table(lua_State *L, const struct raia_endpoint *endpoint,
                      int index);
 
-/* Whether the string at `index` holds the key. */
+/* Whether the string at `index` contains the key. */
 bool raia_hide_has_key(lua_State *L, const struct raia_endpoint *endpoint,
                        int index);
 

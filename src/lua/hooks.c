@@ -1,9 +1,8 @@
-/* What C asks of the tasks of Lua: functions of raia/schedule.lua that it
-   calls. Without them nothing is a task. */
+/* The functions of raia/schedule.lua that C calls. If they are not set,
+   nothing runs in a task. */
 #include "hooks.h"
 
-/* Functions of raia/schedule.lua, in the registry by the addresses of these.
- */
+/* Registry keys of the functions, by address. */
 static char hook_keys[4];
 enum { SUSPEND, CHANGED, WAKE, REPORT, HOOKS };
 

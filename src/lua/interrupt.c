@@ -1,30 +1,28 @@
-/* An error that is raised in a task where it waits, and that no pcall of the
-   task keeps.
-
-   coroutine.close would end the task as well, but its <close> handlers could
-   not wait then. A return hook raises the error instead: in the function that
-   the task is suspended in, when that returns; and again in each pcall that
-   has caught it, when that returns. The <close> handlers that run in between
-   are deeper in the stack than this pcall, and are left alone. */
+/* An error raised in a task where it waits, which no pcall of the task can
+   stop. coroutine.close would end the task as well, but its <close> handlers
+   could not wait. Instead, a return hook raises the error when the function
+   returns that the task is suspended in, and again whenever a pcall returns
+   that has caught it. <close> handlers that run in between are deeper in the
+   stack than that pcall and are left alone. */
 #include "interrupt.h"
 
 #include <lauxlib.h>
 #include <stdbool.h>
 #include <string.h>
 
-/* In the registry, by their addresses: a weak table of threads and what is
-   known of them while they are interrupted; the error. */
+/* Registry keys, by address: a weak table from threads to the state of their
+   interrupts; the error. */
 static char threads_key, error_key;
 
 struct interrupt {
-  int depth; /* raise the error when a function returns that is no deeper */
-  int base;  /* less deep than this are pcalls that may keep it */
+  int depth; /* raise the error when a function at most this deep returns */
+  int base;  /* pcalls below this depth may catch it */
   lua_CFunction pcall, xpcall;
-  lua_Hook hook; /* that the thread had before */
+  lua_Hook hook; /* the thread's own hook */
   int mask, count;
 };
 
-/* How many functions are active in `co`. */
+/* The number of active functions in `co`. */
 static int depth_of(lua_State *co) {
   lua_Debug at;
   int active = 0, beyond = 1; /* levels */
@@ -42,8 +40,8 @@ static int depth_of(lua_State *co) {
   return active + 1;
 }
 
-/* The depth of the innermost pcall in `co` that is less deep than before, 0 if
-   there is none. */
+/* The depth of the innermost pcall in `co` below `before`, 0 if there is none.
+ */
 static int next_pcall(lua_State *co, const struct interrupt *i) {
   lua_Debug at;
   int depth = depth_of(co);
@@ -58,7 +56,7 @@ static int next_pcall(lua_State *co, const struct interrupt *i) {
   return 0;
 }
 
-/* The interrupt of thread L, NULL when there is none. */
+/* The interrupt of thread L, or NULL. */
 static struct interrupt *find_interrupt(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &threads_key);
   lua_pushthread(L);
@@ -68,8 +66,8 @@ static struct interrupt *find_interrupt(lua_State *L) {
   return i;
 }
 
-/* Raises the error in L, and sees to it that it is raised again in the next
-   pcall; after the last, the thread's own hook is back. */
+/* Raises the error in L and arranges for it to be raised again in the next
+   pcall. After the last one, restores the thread's own hook. */
 static int raise(lua_State *L, struct interrupt *i) {
   i->depth = next_pcall(L, i);
   if (i->depth == 0)
@@ -81,14 +79,14 @@ static int raise(lua_State *L, struct interrupt *i) {
 static void on_return(lua_State *L, lua_Debug *at) {
   struct interrupt *i = find_interrupt(L);
   (void)at;
-  if (i == NULL) /* a coroutine made by a <close> handler has inherited it */
+  if (i == NULL) /* inherited by a coroutine that a <close> handler created */
     lua_sethook(L, NULL, 0, 0);
   else if (depth_of(L) <= i->depth)
     raise(L, i);
 }
 
-/* Whether `co` is in a <close> handler that runs because its block has ended
-   without an error. */
+/* Whether `co` is in a <close> handler of a block that ended without an error.
+ */
 static bool is_closing(lua_State *co) {
   lua_Debug at;
   for (int level = 0; lua_getstack(co, level, &at); level++)
@@ -99,10 +97,11 @@ static bool is_closing(lua_State *co) {
   return false;
 }
 
-/* interrupt(thread, base): raises the error in the thread: now, if that is the
-   running one, else as soon as it is resumed. pcalls of which at most `base`
-   functions of the thread are below keep it. False, and nothing is done, while
-   a <close> handler runs there. Its upvalues are pcall and xpcall. */
+/* interrupt(thread, base): raises the error in the thread, at once if it is
+   running, otherwise when it is resumed. Only pcalls with at most `base`
+   functions below them can catch it. Does nothing and returns false while a
+   <close> handler of a block that ended normally runs there. Upvalues: pcall
+   and xpcall. */
 static int scheduler_interrupt(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
   luaL_argexpected(L, co != NULL, 1, "thread");

@@ -1,11 +1,11 @@
-/* An error that is raised in a task where it waits, and that no pcall of the
-   task keeps. */
+/* An error raised in a task where it waits, which no pcall of the task can
+   stop. */
 #ifndef RAIA_INTERRUPT_H
 #define RAIA_INTERRUPT_H
 
 #include <lua.h>
 
-/* Sets the functions in the table at the top. */
+/* Adds the functions to the table at the top. */
 void raia_interrupt_open(lua_State *L);
 
 #endif

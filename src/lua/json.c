@@ -1,4 +1,4 @@
-/* Lua values <-> JSON, by an instance of lua-cjson of our own. */
+/* Converts between Lua values and JSON, by a private instance of lua-cjson. */
 #include "json.h"
 
 #include <lauxlib.h>
@@ -167,7 +167,8 @@ static bool check_number(lua_State *L, const struct place *place) {
     lua_Number x = lua_tonumber(L, -1);
     char text[40];
     if (isnan(x) || isinf(x))
-      return wrong(L, place, "is NaN or infinite, which JSON cannot say");
+      return wrong(L, place,
+                   "is NaN or infinite, which JSON cannot represent");
     snprintf(text, sizeof text, "%.*g", digits < 17 ? digits : 16, x);
     if (strtod(text, NULL) == x)
       return true;
@@ -221,7 +222,7 @@ static bool check_table(lua_State *L, const struct place *place, int depth) {
       return false;
   }
   if (names && elements > 0)
-    return wrong(L, place, "mixes names with numbered elements");
+    return wrong(L, place, "mixes names and numbered elements");
   if (greatest != elements)
     return wrong(L, place,
                  "has gaps between its elements (put raia.null "
@@ -248,7 +249,8 @@ static bool check_value(lua_State *L, const struct place *place, int depth) {
     if (raia_json_is_null(L, -1))
       return true;
     push_place(L, place);
-    lua_pushfstring(L, "is a %s, which JSON has not", luaL_typename(L, -2));
+    lua_pushfstring(L, "is a %s, which JSON cannot represent",
+                    luaL_typename(L, -2));
     return false;
   }
 }

@@ -1,4 +1,4 @@
-/* Lua values <-> JSON, by an instance of lua-cjson of our own. */
+/* Converts between Lua values and JSON, by a private instance of lua-cjson. */
 #ifndef RAIA_JSON_H
 #define RAIA_JSON_H
 

@@ -1,4 +1,4 @@
-/* A message: the fields of one, as they came. */
+/* Messages: userdata with the fields that came. */
 #include "message.h"
 
 #include "checkself.h"
@@ -6,7 +6,7 @@
 
 #include <lauxlib.h>
 
-/* It is an empty userdata whose user value is the table of its fields. */
+/* An empty userdata whose user value is the table of its fields. */
 void raia_message_new(lua_State *L, int metatable) {
   metatable = lua_absindex(L, metatable);
   lua_newuserdatauv(L, 0, 1);
@@ -16,7 +16,7 @@ void raia_message_new(lua_State *L, int metatable) {
   lua_setmetatable(L, -2);
 }
 
-/* Metamethods; their upvalue is the metatable. */
+/* Metamethods. Upvalue: the metatable. */
 
 static int message_index(lua_State *L) {
   raia_checkself(L, 1, RAIA_MESSAGE);

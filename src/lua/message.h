@@ -1,4 +1,4 @@
-/* A message: the fields of one, as they came. */
+/* Messages: userdata with the fields that came. */
 #ifndef RAIA_MESSAGE_H
 #define RAIA_MESSAGE_H
 
@@ -6,7 +6,8 @@
 
 #define RAIA_MESSAGE "raia.message"
 
-/* Pushes a message of the table of fields at the top, which it pops. */
+/* Pops the table of fields at the top and pushes a message with them;
+   `metatable` is the index of RAIA_MESSAGE's. */
 void raia_message_new(lua_State *L, int metatable);
 
 /* Registers the metatable. */

@@ -1,4 +1,4 @@
-/* raia.core: what Lua sees of the C side. */
+/* The module raia.core. */
 #include "module.h"
 
 #include "client.h"

@@ -1,4 +1,4 @@
-/* Telling what has happened to those who want to know. */
+/* Delivers events: log lines, on_event, wake-ups. */
 #include "notify.h"
 
 #include "hide.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- RAIA_LOG, on stderr: never the key, never a text ---- */
+/* ---- RAIA_LOG, on stderr: never the key, never a message's text ---- */
 
 enum raia_log_level raia_log_level(const char **unknown) {
   const char *value = getenv("RAIA_LOG");
@@ -38,8 +38,8 @@ void raia_notify_warn(lua_State *L, const char *text) {
   lua_warning(L, text, 0);
 }
 
-/* Prints a line on the attempt that `t` has ended. NULL: the endpoint is
-   closed. */
+/* Prints a line about the attempt that `t` has ended. `endpoint` is NULL if
+   the client is closed. */
 static void log_attempt(const struct raia_transfer *t,
                         const struct raia_endpoint *endpoint) {
   char path[201];
@@ -55,9 +55,9 @@ static void log_attempt(const struct raia_transfer *t,
           t->outcome.reused ? "reused" : "new");
 }
 
-/* ---- on_event, and who waits ---- */
+/* ---- on_event and wake-ups ---- */
 
-/* Pushes the event of the attempt that the request's transfer has ended. */
+/* Pushes the event for the attempt that has ended. */
 static void push_event(lua_State *L, const struct raia_request *r) {
   const struct raia_transfer *t = &r->transfer;
   lua_createtable(L, 0, 7);
@@ -80,8 +80,7 @@ static void push_event(lua_State *L, const struct raia_request *r) {
 }
 
 /* Calls on_event of the client of the request at the top. An error in it ends
-   the request, whose results it is from then on. What needs memory is done
-   before. */
+   the request and becomes its result. Memory is allocated before the call. */
 static void call_on_event(lua_State *L, struct raia_request *r) {
   lua_createtable(L, 1, 0);
   lua_getiuservalue(L, -2, RAIA_REQUEST_CLIENT); /* request, table, client */
@@ -98,16 +97,16 @@ static void call_on_event(lua_State *L, struct raia_request *r) {
   lua_pop(L, 3);
 }
 
-/* Wakes who waits for the request at the top. */
+/* Wakes whoever waits for the request at the top. */
 static void wake(lua_State *L, struct raia_request *r) {
   lua_getiuservalue(L, -1, RAIA_REQUEST_WAITER);
   raia_hooks_wake(L, false);
-  r->awaited = false; /* not before: memory may run out */
+  r->awaited = false; /* only now: memory may run out before */
   lua_pushnil(L);
   lua_setiuservalue(L, -2, RAIA_REQUEST_WAITER);
 }
 
-/* Whether Lua need not hear of the transfer. It is logged. */
+/* Logs the attempt, and returns whether Lua need not be called. */
 static bool is_quiet(struct raia_request *r) {
   struct raia_transfer *t = &r->transfer;
   if (t->attempt_ended && r->client->log)
@@ -117,8 +116,8 @@ static bool is_quiet(struct raia_request *r) {
   return !r->awaited && !t->attempt_ended;
 }
 
-/* Calls `tell` with a completion; what it raises is raised. Where memory has
-   run out, the completion is still to be told. */
+/* Calls `tell` with a completion and passes on its errors. If memory runs out,
+   the completion is queued again. */
 static void tell_protected(lua_State *L, lua_CFunction tell,
                            struct raia_completion *completion) {
   lua_pushcfunction(L, tell);

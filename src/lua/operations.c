@@ -1,4 +1,4 @@
-/* The API as a table: a row an operation. */
+/* The API as a table, one row per operation. */
 #include "operations.h"
 
 enum { EMAIL = 1, SMS = 2, VOICE = 4 };

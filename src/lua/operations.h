@@ -1,33 +1,34 @@
-/* The API as a table: a row an operation. */
+/* The API as a table, one row per operation. */
 #ifndef RAIA_OPERATIONS_H
 #define RAIA_OPERATIONS_H
 
 #include "schema.h"
 
-/* The object that an operation is a method of. */
+/* The object that has the operation as a method. */
 enum raia_owner { RAIA_ON_CONVERSATIONS, RAIA_ON_CONVERSATION };
 
-/* What a call takes besides its options. */
+/* The argument of a call besides its options. */
 enum raia_takes { RAIA_TAKES_NOTHING, RAIA_TAKES_ID, RAIA_TAKES_BODY };
 
 /* What the reply becomes. */
 enum raia_result {
   RAIA_RESULT_NOTHING,      /* true */
-  RAIA_RESULT_TABLE,        /* the decoded table, true when there is none */
+  RAIA_RESULT_TABLE,        /* the decoded value, true if the reply is empty */
   RAIA_RESULT_CONVERSATION, /* a conversation */
-  RAIA_RESULT_STARTED,      /* a conversation of which only the id is known */
-  RAIA_RESULT_REFRESH,      /* the conversation it was called on, anew */
+  RAIA_RESULT_STARTED,      /* a conversation with only its id */
+  RAIA_RESULT_REFRESH,      /* the conversation it was called on, updated */
   RAIA_RESULT_MESSAGE,      /* a message */
   RAIA_RESULT_MESSAGES      /* an array of messages */
 };
 
 struct raia_operation {
-  const char *name; /* of the Lua method */
+  const char *name; /* name of the Lua method */
   enum raia_owner owner;
-  const char *method, *path; /* {} stands for an id */
+  const char *method, *path; /* {} is replaced by an id */
   enum raia_takes takes;
-  const char *shorthand; /* the field that a string given as body means */
-  const char *option;    /* a field of the body that may be an option */
+  const char
+      *shorthand;     /* the field to set if the body is given as a string */
+  const char *option; /* a field of the body that may be given as an option */
   const struct raia_schema *schema;
   enum raia_result result;
   double timeout; /* seconds, 0: the client's */
@@ -36,10 +37,10 @@ struct raia_operation {
 
 extern const struct raia_operation raia_operations[]; /* ends with {0} */
 
-/* client:request's row, of which method and path are the caller's. */
+/* The row of client:request, whose method and path come from the caller. */
 extern const struct raia_operation raia_request_operation;
 
-/* How errors name the call. */
+/* The object's name in error messages. */
 const char *raia_operation_owner(const struct raia_operation *operation);
 
 #endif

@@ -1,4 +1,4 @@
-/* Tables of options read by descriptors: a row an option. */
+/* Reads tables of options by descriptors, one row per option. */
 #include "options.h"
 
 #include "net/endpoint.h"
@@ -22,7 +22,7 @@ static void unknown(lua_State *L, int arg, const struct raia_option *rows,
   luaL_buffinit(L, &b);
   luaL_addstring(&b, "unknown option '");
   luaL_addstring(&b, name);
-  luaL_addstring(&b, "' (there are ");
+  luaL_addstring(&b, "' (known options: ");
   for (; rows->name != NULL; rows++) {
     luaL_addstring(&b, rows->name);
     luaL_addstring(&b, rows[1].name == NULL ? ")" : ", ");
@@ -36,8 +36,8 @@ static void raise_wrong(lua_State *L, int arg, const char *name,
   luaL_argerror(L, arg, lua_pushfstring(L, "option '%s' %s", name, what));
 }
 
-/* Copies the headers in the table at the top, each as it is checked. Raises
-   unless they may be sent. */
+/* Checks and copies the headers in the table at the top. Raises if one may not
+   be sent. */
 static void read_headers(lua_State *L, int arg, const char *option,
                          struct raia_headers *out) {
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
@@ -69,7 +69,7 @@ static double read_number(lua_State *L, int arg, const struct raia_option *r,
   return x;
 }
 
-/* Reads the value at the top as row `r` says. */
+/* Reads the value at the top according to row `r`. */
 static void read_one(lua_State *L, int arg, const struct raia_option *r,
                      char *out) {
   static const int types[] = {LUA_TSTRING,  LUA_TNUMBER, LUA_TNUMBER,
@@ -86,7 +86,7 @@ static void read_one(lua_State *L, int arg, const struct raia_option *r,
     size_t length;
     const char *s = lua_tolstring(L, -1, &length);
     if (strlen(s) != length)
-      raise_wrong(L, arg, r->name, "must not hold NUL");
+      raise_wrong(L, arg, r->name, "must not contain NUL");
     memcpy(out + r->offset, &s, sizeof s);
   } else if (r->type == RAIA_OPTION_SECONDS) {
     double x = read_number(L, arg, r, "number of seconds");

@@ -1,4 +1,4 @@
-/* A request: a call under way, or what it came to. */
+/* Requests: calls under way or finished. */
 #include "request.h"
 
 #include "checkself.h"
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double default_timeout = 60; /* seconds, of an attempt */
+static const double default_timeout = 60; /* seconds per attempt */
 
 struct raia_request *raia_request_new(lua_State *L, int client,
                                       const struct raia_operation *operation) {
@@ -53,7 +53,7 @@ void raia_request_start(lua_State *L, int index) {
   raia_transfer_start(raia_wait_loop(L), &r->transfer);
 }
 
-/* Keeps the n values at the top as the results of the request at `index`, and
+/* Stores the n values at the top as the results of the request at `index`, and
    leaves them there. */
 static void keep_results(lua_State *L, int index, int n) {
   int first = lua_gettop(L) - n + 1;
@@ -89,15 +89,15 @@ void raia_request_drop(struct raia_request *r, enum raia_kind kind) {
   struct raia_transfer *t = &r->transfer;
   bool under_way = t->state != RAIA_READY && t->state != RAIA_DONE;
   raia_transfer_stop(t, kind);
-  if (under_way && !t->outcome.forked) /* the parent's are not dropped */
+  if (under_way && !t->outcome.forked) /* the parent's go on */
     r->dropped = true;
 }
 
 int raia_request_results(lua_State *L, int index) {
   struct raia_request *r = lua_touserdata(L, index);
   r->dropped = false;
-  /* Lua calls no finalizer for whose call it has no memory, and frees all the
-     same: what is done has no need of its own. */
+  /* Without memory for the call, Lua skips a finalizer but frees the object. A
+     request that is done does not need its finalizer. */
   raia_list_remove(&r->of_client);
   luaL_checkstack(L, 10, NULL);
   if (lua_getiuservalue(L, index, RAIA_REQUEST_ERROR) == LUA_TTABLE) {
@@ -142,8 +142,8 @@ static void block(lua_State *L, struct raia_transfer *t, double seconds) {
   raia_hooks_changed(L, 0);
 }
 
-/* Waits for the request at `index` at most so many seconds, then calls
-   `after`, and returns what that returns. A task suspends meanwhile. */
+/* Waits for the request at `index` for at most `seconds`, then calls `after`
+   and returns its results. In a task, suspends meanwhile. */
 static int wait_and(lua_State *L, int index, double seconds,
                     lua_KFunction after) {
   struct raia_request *r = lua_touserdata(L, index);
@@ -159,8 +159,8 @@ static int wait_and(lua_State *L, int index, double seconds,
   return after(L, LUA_OK, index);
 }
 
-/* Goes on when a task has suspended, or else blocks: at the top is whether it
-   has suspended, below it the seconds. */
+/* Blocks unless a task has suspended: whether it has is at the top, the
+   seconds below. */
 static struct raia_transfer *waited(lua_State *L, lua_KContext index) {
   struct raia_transfer *t = lua_touserdata(L, (int)index);
   if (!lua_toboolean(L, -1))
@@ -181,7 +181,7 @@ int raia_request_wait(lua_State *L, int index, double seconds) {
   return wait_and(L, index, seconds, push_results);
 }
 
-/* ---- methods; their upvalue is the metatable ---- */
+/* ---- methods; upvalue: the metatable ---- */
 
 static int push_done(lua_State *L, int status, lua_KContext index) {
   (void)status;
@@ -222,7 +222,7 @@ static int request_tostring(lua_State *L) {
   return 1;
 }
 
-/* Warns of a request that was dropped, and says how far it had come. */
+/* Warns of a dropped request and says how far it had got. */
 static void warn_of_dropped(lua_State *L, const struct raia_request *r) {
   static const char *const reach[] = {"nothing of it was sent",
                                       "it was not carried out",

@@ -1,4 +1,4 @@
-/* What a finished request is worth: values, or nil, message, err. */
+/* The results of a finished call: values, or nil, message, err. */
 #include "result.h"
 
 #include "conversation.h"
@@ -30,7 +30,7 @@ static bool has_string(lua_State *L, const char *name) {
 }
 
 /* Whether field `name` of the table at the top can be a conversation's id. One
-   that holds the key cannot: it would go into paths. */
+   that contains the key cannot, as it would go into paths. */
 static bool has_id(lua_State *L, const struct raia_subject *s,
                    const char *name) {
   size_t length;
@@ -42,7 +42,7 @@ static bool has_id(lua_State *L, const struct raia_subject *s,
   return has;
 }
 
-/* Whether the conversation at the top is the one that was to be refreshed. */
+/* Whether the conversation at the top has the id that was asked for. */
 static bool is_asked_for(lua_State *L, const struct raia_subject *s) {
   const char *path = s->asked->path;
   size_t length, end = strlen(path);
@@ -58,13 +58,13 @@ static bool is_asked_for(lua_State *L, const struct raia_subject *s) {
   return same;
 }
 
-/* Turns the elements of the array at the top into messages; false, with
-   something above it, when it holds something else. */
+/* Turns the elements of the array at the top into messages. False, with
+   leftovers on the stack, if an element is no object. */
 static bool make_messages(lua_State *L) {
   int array = lua_gettop(L), metatable = array + 1;
   lua_Integer length = (lua_Integer)lua_rawlen(L, array);
   lua_pushnil(L);
-  if (length == 0 && lua_next(L, array) != 0) /* it is an object */
+  if (length == 0 && lua_next(L, array) != 0) /* an object, not an array */
     return false;
   lua_settop(L, array);
   luaL_getmetatable(L, RAIA_MESSAGE);
@@ -78,7 +78,7 @@ static bool make_messages(lua_State *L) {
   return true;
 }
 
-/* Pushes what the decoded table at the top becomes. */
+/* Pushes the result made from the decoded table at the top. */
 static int push_success(lua_State *L, const struct raia_subject *s, int client,
                         int target) {
   switch (s->operation->result) {
@@ -97,14 +97,14 @@ static int push_success(lua_State *L, const struct raia_subject *s, int client,
     return 1;
   case RAIA_RESULT_STARTED:
     if (!has_id(L, s, "conversationId"))
-      return unexpected(L, s, "no 'conversationId' that can be one");
+      return unexpected(L, s, "no valid 'conversationId'");
     lua_getfield(L, -1, "conversationId");
     lua_setfield(L, -2, "id");
     break;
   case RAIA_RESULT_CONVERSATION:
   case RAIA_RESULT_REFRESH:
     if (!has_id(L, s, "id"))
-      return unexpected(L, s, "a conversation without an id that can be one");
+      return unexpected(L, s, "a conversation without a valid id");
     if (!is_asked_for(L, s))
       return unexpected(L, s, "a conversation with another id");
     break;
@@ -122,7 +122,7 @@ static int push_success(lua_State *L, const struct raia_subject *s, int client,
   return 1;
 }
 
-/* Pushes what the reply of a call that succeeded becomes. */
+/* Pushes the result of a call that succeeded. */
 static int push_reply(lua_State *L, const struct raia_subject *s, int client,
                       int target) {
   struct raia_outcome *o = s->outcome;
@@ -140,24 +140,25 @@ static int push_reply(lua_State *L, const struct raia_subject *s, int client,
     return unexpected(L, s, lua_tostring(L, -1));
   }
   lua_pushlstring(L, o->reply.data, o->reply.length);
-  raia_buffer_shrink(&o->reply, RAIA_EXCERPT); /* a large text twice is much */
+  raia_buffer_shrink(&o->reply,
+                     RAIA_EXCERPT); /* do not hold a large text twice */
   if (!raia_json_decode(L))
     return unexpected(L, s, lua_tostring(L, -1));
   if (result == RAIA_RESULT_TABLE)
     return lua_type(L, -1) == LUA_TTABLE || !o->unframed
-               ? 1 /* whatever it is */
+               ? 1 /* any value will do */
                : unexpected(L, s, "it may have been cut");
   if (lua_type(L, -1) != LUA_TTABLE)
     return unexpected(L, s, "it is neither an object nor an array");
   return push_success(L, s, client, target);
 }
 
-/* The same as a function of Lua: subject, client, target. */
+/* The same as a Lua function of subject, client and target. */
 static int call_push_reply(lua_State *L) {
   return push_reply(L, lua_touserdata(L, 1), 2, 3);
 }
 
-/* Pushes the error that a server answered with. */
+/* Pushes the error that the server replied with. */
 static int push_http_error(lua_State *L, const struct raia_subject *s) {
   const struct raia_outcome *o = s->outcome;
   struct raia_failure failure = {0};

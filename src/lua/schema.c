@@ -1,4 +1,4 @@
-/* What a request body may hold, and the check of a Lua table against it. */
+/* Schemas of request bodies, and the check of a Lua table against one. */
 #include "schema.h"
 
 #include "json.h"
@@ -12,7 +12,7 @@ static bool refuse_field(lua_State *L, const char *field, const char *what) {
   return false;
 }
 
-/* The place of `value` in a list of names, or -1. */
+/* The index of `value` in a list of names, or -1. */
 static int find_field(const char *const *names, const char *value) {
   for (int i = 0; names[i] != NULL; i++)
     if (strcmp(names[i], value) == 0)
@@ -25,7 +25,7 @@ static bool is_phone(const char *s) {
   return digits >= 2 && digits <= 15 && s[1] != '0' && s[digits + 1] == '\0';
 }
 
-/* Fails, listing what the value may be. */
+/* Fails with a message that lists the allowed values. */
 static bool fail_values(lua_State *L, const struct raia_field *f) {
   lua_pushstring(L, f->name);
   luaL_Buffer b;
@@ -72,7 +72,7 @@ static bool check_field(lua_State *L, const struct raia_field *f,
     return (f->required & variant) == 0 ||
            refuse_field(L, f->name, "is required");
   if (f->refused & variant)
-    return refuse_field(L, f->name, "is not taken here");
+    return refuse_field(L, f->name, "is not allowed here");
   if (type != types[f->type]) {
     lua_pushstring(L, f->name);
     lua_pushfstring(L, "must be a %s, not %s", names[f->type],
@@ -92,7 +92,8 @@ static bool check(lua_State *L, int index, const struct raia_schema *schema) {
     int which = lua_type(L, -1) == LUA_TSTRING
                     ? find_field(schema->variants, lua_tostring(L, -1))
                     : -1;
-    variant = which < 0 ? RAIA_ALWAYS : 1 << which; /* its row will fail */
+    variant = which < 0 ? RAIA_ALWAYS
+                        : 1 << which; /* the check of its field will fail */
     lua_pop(L, 1);
   }
   for (const struct raia_field *f = schema->fields; f->name != NULL; f++) {
@@ -110,7 +111,7 @@ bool raia_schema_check(lua_State *L, int index,
   int top = lua_gettop(L);
   index = lua_absindex(L, index);
   if (schema != NULL && !check(L, index, schema)) {
-    lua_insert(L, top + 1); /* the value is under path and message */
+    lua_insert(L, top + 1); /* the value is below path and message */
     lua_insert(L, top + 1);
     lua_settop(L, top + 2);
     return false;

@@ -1,4 +1,4 @@
-/* What a request body may hold, and the check of a Lua table against it. */
+/* Schemas of request bodies, and the check of a Lua table against one. */
 #ifndef RAIA_SCHEMA_H
 #define RAIA_SCHEMA_H
 
@@ -15,20 +15,20 @@ struct raia_field {
   enum raia_type type;
   int required;              /* in which variants */
   int refused;               /* in which variants */
-  long greatest;             /* characters, 0: any number */
-  const char *const *values; /* of an enumeration, ends with NULL */
-  bool phone;                /* E.164 */
+  long greatest;             /* maximum number of characters, 0: no limit */
+  const char *const *values; /* allowed values, ending with NULL */
+  bool phone;                /* a phone number in E.164 form */
 };
 
 struct raia_schema {
   const struct raia_field *fields; /* ends with {0} */
-  const char *variant; /* the first field, if its value tells, or NULL */
-  const char *const *variants; /* its values, ends with NULL */
+  const char *variant; /* the field whose value selects the variant, or NULL */
+  const char *const *variants; /* its values, ending with NULL */
 };
 
-/* Whether the table at `index` is what the schema says, and JSON. If not,
-   pushes the path of what is wrong, and what is wrong with it. Fields that
-   the schema does not know pass. A NULL schema asks for JSON alone. */
+/* Whether the table at `index` matches the schema and can be encoded as JSON.
+   If not, pushes the path of the offending value and a message. Unknown fields
+   pass. A NULL schema checks for JSON only. */
 bool raia_schema_check(lua_State *L, int index,
                        const struct raia_schema *schema);
 

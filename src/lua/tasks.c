@@ -1,5 +1,5 @@
-/* What schedulers of tasks and event loops build on, as functions of Lua.
-   They are not public: raia/task.lua makes the public ones of them. */
+/* Lua functions that raia/schedule.lua and event loops build on. They are
+   private: the public ones are in raia/task.lua. */
 #include "tasks.h"
 
 #include "error.h"
@@ -17,9 +17,9 @@
 
 #define RAIA_ALARM "raia.alarm"
 
-/* step(seconds): waits for completions up to so long and tells them. Returns
-   how many requests are in flight and how much was told; nil when it would
-   wait for ever. Raises what a hook or a function woken raises. */
+/* step(seconds): waits up to `seconds` for completions and delivers them.
+   Returns the number of requests in flight and of completions delivered; nil
+   if it would wait for ever. Raises what a hook or a wake-up raises. */
 static int tasks_step(lua_State *L) {
   struct raia_wait wait;
   double seconds = luaL_checknumber(L, 1);
@@ -38,9 +38,9 @@ static int tasks_step(lua_State *L) {
   return 2;
 }
 
-/* state(): how many requests are in flight, the descriptor to watch for
-   reading (nil where there is none), and the seconds after which to step
-   whatever it says (nil: never). */
+/* state(): the number of requests in flight, the descriptor to watch for
+   reading (nil if there is none), and the seconds after which to step
+   regardless (nil: never). */
 static int tasks_state(lua_State *L) {
   struct raia_loop *loop = raia_wait_loop(L);
   double next = raia_loop_next_timeout(loop);
@@ -64,8 +64,8 @@ static int tasks_is_done(lua_State *L) {
   return 1;
 }
 
-/* await(request, waiter): has the waiter woken when the request is done; nil:
-   nobody. Returns the waiter that this replaces. */
+/* await(request, waiter): sets the waiter to wake when the request is done, or
+   nil. Returns the previous waiter. */
 static int tasks_await(lua_State *L) {
   struct raia_request *r = luaL_checkudata(L, 1, RAIA_REQUEST);
   lua_settop(L, 2);
@@ -78,8 +78,8 @@ static int tasks_await(lua_State *L) {
   return 1;
 }
 
-/* alarm(seconds, waiter): has the waiter woken after so long. Returns the
-   alarm; it is off when it is closed or nobody holds it any more. */
+/* alarm(seconds, waiter): wakes the waiter after `seconds`. Returns the alarm,
+   which is stopped when it is closed or collected. */
 static int tasks_alarm(lua_State *L) {
   double seconds = luaL_checknumber(L, 1);
   luaL_checkany(L, 2);
@@ -100,8 +100,8 @@ static int alarm_off(lua_State *L) {
   return 0;
 }
 
-/* failure(kind, message, sent): nil, message, err, as a call that failed
-   gives. kind may be nil. */
+/* failure(kind, message, sent): returns nil, message, err, as a failed call
+   does. kind may be nil. */
 static int tasks_failure(lua_State *L) {
   luaL_checkstring(L, 2);
   luaL_checkstring(L, 3);
@@ -120,7 +120,7 @@ static int tasks_failure(lua_State *L) {
   return 3;
 }
 
-/* is_error(value): whether it is an error of raia's. */
+/* is_error(value): whether it is one of raia's errors. */
 static int tasks_is_error(lua_State *L) {
   bool is = lua_type(L, 1) == LUA_TTABLE && lua_getmetatable(L, 1);
   if (is) {
@@ -131,22 +131,22 @@ static int tasks_is_error(lua_State *L) {
   return 1;
 }
 
-/* ---- what Lua has in io, debug and warn, which a host may take away ---- */
+/* ---- what io, debug and warn offer, which a host may remove ---- */
 
-/* say(text): writes it on standard error. */
+/* say(text): writes to standard error. */
 static int tasks_say(lua_State *L) {
   fprintf(stderr, "%s", luaL_checkstring(L, 1));
   return 0;
 }
 
-/* warn(text): a warning, and a line of the log. */
+/* warn(text): a Lua warning and a log line. */
 static int tasks_warn(lua_State *L) {
   raia_notify_warn(L, luaL_checkstring(L, 1));
   return 0;
 }
 
-/* traceback(thread, text, level): the text, and where the thread is, but for
-   the innermost `level` (0) of its functions. */
+/* traceback(thread, text, level): the text and the thread's stack, without its
+   innermost `level` (0) functions. */
 static int tasks_traceback(lua_State *L) {
   lua_State *thread = lua_tothread(L, 1);
   luaL_argexpected(L, thread != NULL, 1, "thread");
@@ -155,9 +155,9 @@ static int tasks_traceback(lua_State *L) {
   return 1;
 }
 
-/* place(function): the file and line of its definition; place(thread, level):
-   those where it is in its stack, and the name of the function there, if it
-   has one; "" for what is not Lua, nil where the stack ends. */
+/* place(function): the file and line of its definition. place(thread, level):
+   file and line of that stack level and the name of the function there, if
+   known. "" for C functions, nil beyond the end of the stack. */
 static int tasks_place(lua_State *L) {
   lua_Debug at;
   at.name = NULL;
@@ -182,13 +182,13 @@ static int tasks_place(lua_State *L) {
 
 /* ---- */
 
-/* is_terminal(): whether standard error is one. */
+/* is_terminal(): whether standard error is a terminal. */
 static int tasks_is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty(STDERR_FILENO));
   return 1;
 }
 
-/* now(): seconds of a clock that never goes back. */
+/* now(): seconds of a monotonic clock. */
 static int tasks_now(lua_State *L) {
   lua_pushnumber(L, raia_now());
   return 1;

@@ -1,10 +1,10 @@
-/* What schedulers of tasks and event loops build on, as functions of Lua. */
+/* Lua functions that raia/schedule.lua and event loops build on. */
 #ifndef RAIA_TASKS_H
 #define RAIA_TASKS_H
 
 #include <lua.h>
 
-/* Sets the functions in the table at the top. */
+/* Adds the functions to the table at the top. */
 void raia_tasks_open(lua_State *L);
 
 #endif

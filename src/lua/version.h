@@ -1,4 +1,4 @@
-/* The version of raia, as raia._VERSION and the User-Agent say it. */
+/* The version of raia, for raia._VERSION and the User-Agent. */
 #ifndef RAIA_VERSION_H
 #define RAIA_VERSION_H
 

@@ -1,4 +1,4 @@
-/* The loop of a Lua state, and waiting for what happens in it. */
+/* The loop of a Lua state, and waiting in it. */
 #include "wait.h"
 
 #include "hooks.h"
@@ -8,8 +8,7 @@
 #include <signal.h>
 #include <string.h>
 
-static char loop_key,
-    completions_key; /* in the registry, by their addresses */
+static char loop_key, completions_key; /* registry keys, by address */
 
 static int loop_gc(lua_State *L) {
   raia_loop_close(lua_touserdata(L, 1));
@@ -18,7 +17,7 @@ static int loop_gc(lua_State *L) {
 
 void raia_wait_open(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &loop_key) != LUA_TNIL) {
-    lua_pop(L, 1); /* the module was loaded before in this state */
+    lua_pop(L, 1); /* the module was loaded in this state before */
     return;
   }
   lua_newtable(L); /* light userdata of completion -> userdata, weak */
@@ -35,7 +34,8 @@ void raia_wait_open(lua_State *L) {
   lua_setmetatable(L, -2);
   if (!raia_loop_open(loop))
     luaL_error(L, "raia: no memory or no file descriptor left");
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &loop_key); /* last: all is there now */
+  lua_rawsetp(L, LUA_REGISTRYINDEX,
+              &loop_key); /* last: everything exists now */
   lua_pop(L, 1);
 }
 
@@ -61,7 +61,7 @@ void raia_wait_find(lua_State *L, const struct raia_completion *completion) {
   lua_remove(L, -2);
 }
 
-/* ---- SIGQUIT, which asks where tasks wait ---- */
+/* ---- SIGQUIT reports where tasks wait ---- */
 
 static volatile sig_atomic_t report_wanted;
 
@@ -73,7 +73,7 @@ static void want_report(int signal) {
 void raia_wait_report_on_sigquit(void) {
   struct sigaction action;
   if (sigaction(SIGQUIT, NULL, &action) != 0 || action.sa_handler != SIG_DFL)
-    return; /* the host has a use of its own for it */
+    return; /* the host handles it */
   memset(&action, 0, sizeof action);
   action.sa_handler = want_report;
   sigaction(SIGQUIT, &action, NULL);
@@ -81,7 +81,7 @@ void raia_wait_report_on_sigquit(void) {
 
 /* ---- waiting ---- */
 
-/* How long a hook that a signal handler has set may go unseen: the signal may
+/* How long a hook set by a signal handler may go unnoticed: the signal may
    come right before a wait, or be handled by another thread. */
 #define SIGNAL_POLL 0.25 /* seconds */
 
@@ -90,8 +90,8 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-/* Whether a hook has raised, one that a signal handler has set, say; its error
-   is then at the top. */
+/* Whether a hook has raised, such as one set by a signal handler; its error is
+   then at the top. */
 static bool interrupted(lua_State *L, const struct raia_wait *wait) {
   if (lua_gethook(L) != NULL) {
     lua_pushcfunction(L, nothing); /* the call runs the hook */
@@ -100,8 +100,8 @@ static bool interrupted(lua_State *L, const struct raia_wait *wait) {
   }
   if (L == wait->main || lua_gethook(wait->main) == wait->hook)
     return false;
-  /* In a coroutine: the main thread will run its hook as soon as it is back
-     there, so let it be back. */
+  /* In a coroutine: the main thread runs its hook as soon as control is back
+     there, so return control. */
   lua_pushliteral(L, "interrupted!");
   return true;
 }

@@ -1,5 +1,5 @@
-/* The base URL of a client, checked as it was written: libcurls differ in what
-   they make of escapes and dots before one can look. */
+/* A client's base URL, checked as the user wrote it: libcurl versions differ
+   in how they normalise escapes and dots. */
 #include "base_url.h"
 
 #include "path.h"
@@ -11,8 +11,7 @@
 
 static const char no_memory[] = "out of memory";
 
-static const char api[] =
-    "/external"; /* what the API's own paths begin with */
+static const char api[] = "/external"; /* the prefix of the API's own paths */
 
 static bool is_loopback(const char *host) {
   struct in_addr address;
@@ -22,30 +21,30 @@ static bool is_loopback(const char *host) {
          (ntohl(address.s_addr) >> 24) == 127;
 }
 
-/* Whether `text` has an end like the API's, which is left out: the vendor
-   writes its base URL with it. */
+/* Whether `text` ends in the API's prefix, which is dropped: the vendor's
+   documentation includes it in the base URL. */
 static bool ends_like_api(const char *text, size_t length) {
   size_t n = sizeof api - 1;
   return length >= n && memcmp(text + length - n, api, n) == 0;
 }
 
-/* Copies `text`, up to its path's end, and finds the path. */
+/* Copies `text` up to the end of its path, and locates the path. */
 static const char *take_apart(struct raia_base_url *url, const char *text) {
   for (const char *c = text; *c != '\0'; c++)
     if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 127)
-      return "holds a space, a control character or one beyond ASCII";
+      return "contains a space, a control character or a non-ASCII character";
   if (strpbrk(text, "?#@") != NULL)
-    return "must hold no user, password, query or fragment";
+    return "must not contain a user, password, query or fragment";
   url->https = strncasecmp(text, "https://", 8) == 0;
   if (!url->https && strncasecmp(text, "http://", 7) != 0)
-    return "must begin with https:// (or http:// to this machine)";
+    return "must start with https:// (or http:// for this machine)";
   size_t host = url->https ? 8 : 7;
   size_t path = host + strcspn(text + host, "/");
   size_t length = strlen(text);
   if (path == host)
     return "names no host";
-  if (text[host + strcspn(text + host, "/[%")] == '%') /* no zone of IPv6 */
-    return "must hold no escape in its host";
+  if (text[host + strcspn(text + host, "/[%")] == '%') /* no IPv6 zone */
+    return "must not contain an escape in its host";
   while (length > path && text[length - 1] == '/')
     length--;
   url->text = strdup(text);
@@ -80,8 +79,8 @@ const char *raia_base_url_read(struct raia_base_url *url, const char *text,
     url->loopback = is_loopback(host);
   curl_free(host);
   if (wrong == NULL && !url->https && !url->loopback && !allow_insecure)
-    wrong = "uses plain http to another machine, which shows the key to "
-            "all between: use https, or set allow_insecure";
+    wrong = "uses plain http to another machine, which exposes the key to "
+            "everyone in between: use https, or set allow_insecure";
   return wrong;
 }
 

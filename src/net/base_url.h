@@ -1,4 +1,4 @@
-/* The base URL of a client, checked as it was written. */
+/* A client's base URL, checked as the user wrote it. */
 #ifndef RAIA_BASE_URL_H
 #define RAIA_BASE_URL_H
 
@@ -6,14 +6,14 @@
 #include <stdbool.h>
 
 struct raia_base_url {
-  char *text;         /* without a slash, or the API's /external, at its end */
-  const char *prefix; /* the path in there, "" if it has none */
+  char *text;         /* without a trailing slash or /external */
+  const char *prefix; /* the path within it, "" if there is none */
   CURLU *parsed;
   bool https, loopback;
 };
 
-/* Reads `text` into *url, or returns what is wrong with it ("out of memory"
-   last of all). Either way, *url is to be freed. */
+/* Parses `text` into *url, or returns what is wrong with it ("out of memory"
+   among others). The caller frees *url either way. */
 const char *raia_base_url_read(struct raia_base_url *url, const char *text,
                                bool allow_insecure);
 

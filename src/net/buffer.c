@@ -1,4 +1,4 @@
-/* Bytes with a cap: a growing buffer that refuses to pass its limit. */
+/* A growing byte buffer with a hard limit. */
 #include "buffer.h"
 
 #include <stdlib.h>
@@ -31,7 +31,7 @@ enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
     if (!resize(b, capacity))
       return RAIA_NO_ROOM;
   }
-  if (n > 0) /* else there may be no data yet */
+  if (n > 0) /* otherwise data may still be NULL */
     memcpy(b->data + b->length, bytes, n);
   b->length += n;
   return RAIA_APPENDED;
@@ -41,7 +41,7 @@ void raia_buffer_shrink(struct raia_buffer *b, size_t n) {
   if (b->length <= n)
     return;
   b->length = n;
-  (void)resize(b, n); /* failing to leaves it as it is */
+  (void)resize(b, n); /* on failure the buffer stays as it is */
 }
 
 void raia_buffer_free(struct raia_buffer *b) {

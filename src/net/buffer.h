@@ -1,4 +1,4 @@
-/* Bytes with a cap: a buffer that grows with what comes, up to its limit. */
+/* A growing byte buffer with a hard limit. */
 #ifndef RAIA_BUFFER_H
 #define RAIA_BUFFER_H
 
@@ -13,14 +13,14 @@ struct raia_buffer {
 
 void raia_buffer_init(struct raia_buffer *b, size_t limit);
 
-/* Appends n bytes, or leaves the buffer as it was and says why not. */
+/* Appends n bytes, or leaves the buffer unchanged and returns why. */
 enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
                                     size_t n);
 
-/* Keeps only the first n bytes, if there are more. */
+/* Truncates to at most n bytes. */
 void raia_buffer_shrink(struct raia_buffer *b, size_t n);
 
-/* Frees the memory and keeps the limit: the buffer can be filled again. */
+/* Frees the memory but keeps the limit, so the buffer can be reused. */
 void raia_buffer_free(struct raia_buffer *b);
 
 #endif

@@ -39,7 +39,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef POLLRDHUP /* Linux tells that the peer has closed, bytes or not */
+#ifndef POLLRDHUP /* Linux reports that the peer has closed, bytes or not */
 #define POLLRDHUP 0
 #endif
 
@@ -57,7 +57,7 @@ bool raia_delivery_may_connect(struct raia_delivery *d) {
 /* Whether a kept connection may be used for one more request. */
 static bool is_clean(const struct raia_delivery *d, int fd, bool tls) {
   struct pollfd look = {.fd = fd, .events = POLLIN | POLLRDHUP};
-  if (fd < 0) /* not known: HTTP/1 needs certainty */
+  if (fd < 0) /* unknown protocol: treat it as HTTP/1 */
     return d->protocol == RAIA_HTTP2;
   if (poll(&look, 1, 0) < 0)
     return false;
@@ -76,7 +76,7 @@ bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls) {
   d->protocol = tls ? raia_tls_protocol(d->easy) : RAIA_HTTP1;
   d->session = tls ? raia_tls_session(d->easy) : NULL;
   d->unclean = d->kept && !is_clean(d, fd, tls);
-  if (d->unclean) /* no call uses it again, unless one is still on it */
+  if (d->unclean) /* no later call uses it */
     curl_easy_setopt(d->easy, CURLOPT_FORBID_REUSE, 1L);
   d->begun = !d->unclean;
   return d->begun;
@@ -84,8 +84,8 @@ bool raia_delivery_start(struct raia_delivery *d, int fd, bool tls) {
 
 /* ---- what the server says ---- */
 
-/* How much of the note is `format` filled in, and with which number; 0 when it
-   is something else. The format has one %u, and a %n at its end. */
+/* Matches `note` against `format`, which has one %u and ends in %n. Returns
+   the length matched and sets the number, or returns 0. */
 static int filled_in(const char *note, const char *format, unsigned *number) {
   int end = 0;
   return sscanf(note, format, number, &end) == 1 ? end : 0;
@@ -96,15 +96,15 @@ static bool is_note(const char *note, const char *format, unsigned *number) {
   return end > 0 && note[end] == '\0';
 }
 
-/* The number of the last stream that a GOAWAY names. 7.88 to 8.5 misspell
+/* Parses the last stream id of a GOAWAY. libcurl 7.88 to 8.5 misspell
    "received". */
 static bool is_goaway(const char *note, unsigned *last) {
   return is_note(note, "received GOAWAY, error=%*u, last_stream=%u%n", last) ||
          is_note(note, "recveived GOAWAY, error=%*u, last_stream=%u%n", last);
 }
 
-/* Whether the server has refused the stream of this request, by RST_STREAM or
-   by GOAWAY. Until 8.18 the first is told, later versions tell the second. */
+/* Whether the server has refused this request's stream, by RST_STREAM or by
+   GOAWAY. libcurl up to 8.18 reports the first, later versions the second. */
 static bool is_refusal(const char *note, unsigned stream) {
   unsigned number;
   return strcmp(note, "REFUSED_STREAM, retrying a fresh connect") == 0 ||
@@ -151,8 +151,8 @@ bool raia_delivery_may_be_read(const struct raia_delivery *d) {
   long bytes = 0;
   if (!d->begun || raia_delivery_is_refused(d))
     return false;
-  if (d->protocol !=
-      RAIA_HTTP1) /* libcurl counts what it has queued, or not */
+  if (d->protocol != RAIA_HTTP1) /* libcurl's count may or may not include what
+                                    it has only queued */
     return true;
   curl_easy_getinfo(d->easy, CURLINFO_REQUEST_SIZE, &bytes);
   return bytes > d->bytes_before;

@@ -8,7 +8,7 @@
 
 static const char no_memory[] = "out of memory";
 
-/* Of a key: shorter ones, as tests have, are words of the language, too. */
+/* Keys shorter than this, as in tests, may be ordinary words. */
 enum { KEY_MIN = 8 };
 
 static char *copy(const char *s, const char **wrong) {
@@ -18,7 +18,7 @@ static char *copy(const char *s, const char **wrong) {
   return copied;
 }
 
-/* Takes the headers that the options give, and adds raia's own. */
+/* Takes over the headers in the options and adds raia's own. */
 static const char *set_headers(struct raia_endpoint *e,
                                const struct raia_endpoint_options *options) {
   struct raia_headers own = {NULL};
@@ -33,8 +33,8 @@ static const char *set_headers(struct raia_endpoint *e,
   return set ? NULL : no_memory;
 }
 
-/* Sets the proxy and what is to be hidden of it. That of the environment is
-   read but once: it could come to be one that libcurl would show. */
+/* Sets the proxy and hides its credentials. The environment is read once: it
+   could change to a proxy whose login libcurl would print. */
 static const char *set_proxy(struct raia_endpoint *e, const char *url,
                              const char **option) {
   *option = "proxy";
@@ -47,7 +47,7 @@ static const char *set_proxy(struct raia_endpoint *e, const char *url,
   return wrong;
 }
 
-/* Sets all that comes after the base URL. */
+/* Sets everything but the base URL. */
 static const char *set_rest(struct raia_endpoint *e,
                             const struct raia_endpoint_options *options,
                             const char **option) {
@@ -71,9 +71,9 @@ const char *raia_endpoint_open(struct raia_endpoint **out,
   e->limiter.connections = options->max_connections;
   raia_list_init(&e->limiter.queue);
   e->connect_timeout_ms = (long)(options->connect_timeout * 1000);
-  static char plain[] = "Accept-Encoding:"; /* do not ask for compression */
+  static char plain[] = "Accept-Encoding:"; /* sends no Accept-Encoding */
   static char content_type[] = "Content-Type: application/json";
-  static char expect[] = "Expect:"; /* do not ask before sending a body */
+  static char expect[] = "Expect:"; /* sends no Expect: 100-continue */
   e->plain.data = plain;
   e->content_type.data = content_type;
   e->expect.data = expect;

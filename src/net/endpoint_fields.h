@@ -1,4 +1,4 @@
-/* What an endpoint holds, for src/net alone. */
+/* The fields of an endpoint, private to src/net. */
 #ifndef RAIA_ENDPOINT_FIELDS_H
 #define RAIA_ENDPOINT_FIELDS_H
 
@@ -12,11 +12,13 @@ struct raia_handle;
 
 struct raia_endpoint {
   struct raia_base_url base;
-  char *proxy, *ca_file;     /* proxy "": none */
-  struct raia_secrets key;   /* hidden in all that comes from elsewhere */
-  struct raia_secrets login; /* the proxy's, in what libcurl says */
+  char *proxy, *ca_file;   /* proxy "": none */
+  struct raia_secrets key; /* masked in everything that comes from outside */
+  struct raia_secrets
+      login; /* the proxy's login, masked in libcurl's messages */
   struct raia_headers headers;
-  struct curl_slist plain, content_type, expect; /* may precede headers */
+  struct curl_slist plain, content_type,
+      expect; /* optional links before `headers` */
   struct raia_handle *idle;
   struct raia_limiter limiter;
   struct raia_goaways goaways;

@@ -1,4 +1,4 @@
-/* Which sockets are ready, and which of them anybody wants to know of. */
+/* Which sockets are ready, of those that anybody waits for. */
 #include "events.h"
 
 #include "events_system.h"
@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is known of a socket. */
+/* What is known about a socket. */
 struct watch {
-  bool lasting;            /* its opening was told, so its closing will be */
-  signed char wanted, set; /* what is waited for, what the system waits for */
+  bool lasting; /* its opening was reported, so its closing will be */
+  signed char wanted,
+      set; /* events wanted, events registered with the system */
   signed char tag;
 };
 
@@ -20,7 +21,7 @@ struct raia_events {
   int room;
 };
 
-/* What is known of `fd`, or NULL when out of memory. */
+/* The entry of `fd`, or NULL when out of memory. */
 static struct watch *watch(struct raia_events *set, int fd) {
   if (fd >= set->room) {
     int room = fd + fd / 2 + 64;
@@ -79,7 +80,8 @@ void raia_events_opened(struct raia_events *set, int fd) {
 void raia_events_closing(struct raia_events *set, int fd) {
   struct watch *w = watch(set, fd);
   if (w != NULL && w->set != 0)
-    raia_system_set(set->system, fd, 0, 0); /* a fork may hold it open */
+    raia_system_set(set->system, fd, 0,
+                    0); /* a forked child may keep it open */
   if (w != NULL)
     *w = (struct watch){0};
 }

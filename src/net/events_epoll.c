@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct raia_system {
-  int fd, wake; /* of epoll, and of an eventfd in it */
+  int fd, wake; /* the epoll descriptor and an eventfd in it */
 };
 
 bool raia_system_set(struct raia_system *system, int fd, int what, int tag) {
@@ -67,7 +67,8 @@ int raia_system_wait(struct raia_system *system, int milliseconds,
     told++;
     event->what = ((ready[i].events & EPOLLIN) ? RAIA_READABLE : 0) |
                   ((ready[i].events & EPOLLOUT) ? RAIA_WRITABLE : 0);
-    if (ready[i].events & (EPOLLERR | EPOLLHUP)) /* reading will tell */
+    if (ready[i].events &
+        (EPOLLERR | EPOLLHUP)) /* a read will report the error */
       event->what |= RAIA_READABLE | RAIA_WRITABLE;
   }
   return told;
@@ -75,7 +76,8 @@ int raia_system_wait(struct raia_system *system, int milliseconds,
 
 void raia_system_wake(struct raia_system *system) {
   uint64_t one = 1;
-  (void)!write(system->wake, &one, sizeof one); /* when full, it is awake */
+  (void)!write(system->wake, &one,
+               sizeof one); /* EAGAIN: it is readable already */
 }
 
 int raia_system_fd(const struct raia_system *system) { return system->fd; }

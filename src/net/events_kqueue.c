@@ -12,15 +12,15 @@
 #include <unistd.h>
 
 struct raia_system {
-  int fd; /* of no child of a fork's, where another may have its number */
+  int fd; /* not inherited by a forked child, where another may have its number
+           */
   char tags[128]; /* an event's tag is a place in here */
 };
 
 static const struct timespec at_once = {0, 0};
 
-/* Asks for a receipt of both filters: that one of them was not there, or that
-   the socket is closed already, must not keep the other one from its change.
- */
+/* Asks for a receipt for each filter: a filter that was not set, or a socket
+   already closed, must not prevent the other change. */
 bool raia_system_set(struct raia_system *system, int fd, int what, int tag) {
   static const short filters[] = {EVFILT_READ, EVFILT_WRITE};
   static const int parts[] = {RAIA_READABLE, RAIA_WRITABLE};
@@ -71,10 +71,11 @@ int raia_system_wait(struct raia_system *system, int milliseconds,
     struct raia_event *event = &out[told++];
     event->fd = (int)ready[i].ident;
     event->tag = (int)((char *)ready[i].udata - system->tags);
-    event->what = ready[i].filter == EVFILT_READ ? RAIA_READABLE
-                  : (ready[i].flags & EV_EOF) /* reading will tell */
-                      ? RAIA_READABLE | RAIA_WRITABLE
-                      : RAIA_WRITABLE;
+    event->what =
+        ready[i].filter == EVFILT_READ ? RAIA_READABLE
+        : (ready[i].flags & EV_EOF) /* a read will report the error */
+            ? RAIA_READABLE | RAIA_WRITABLE
+            : RAIA_WRITABLE;
   }
   return told;
 }

@@ -1,4 +1,4 @@
-/* What the system has to wait for sockets: Linux's epoll, else kqueue. */
+/* The system's interface for waiting: epoll on Linux, kqueue elsewhere. */
 #ifndef RAIA_EVENTS_SYSTEM_H
 #define RAIA_EVENTS_SYSTEM_H
 
@@ -14,15 +14,15 @@ struct raia_system;
 struct raia_system *raia_system_open(void);
 void raia_system_close(struct raia_system *system);
 
-/* Waits for `what` of `fd` from now on, in place of what it did before; 0 ends
-   it, and may be for one that is closed already. False when it can't. */
+/* Replaces the events registered for `fd` by `what`; 0 removes them, and is
+   fine for a closed socket. False on failure. */
 bool raia_system_set(struct raia_system *system, int fd, int what, int tag);
 
-/* As raia_events_wait. There may be two events of a socket. */
+/* Like raia_events_wait, but a socket may be reported twice. */
 int raia_system_wait(struct raia_system *system, int milliseconds,
                      struct raia_event *out, int room);
 
-/* As raia_events_wake and raia_events_fd. */
+/* Like raia_events_wake and raia_events_fd. */
 void raia_system_wake(struct raia_system *system);
 int raia_system_fd(const struct raia_system *system);
 

@@ -14,11 +14,11 @@
 #include <strings.h>
 #include <unistd.h>
 
-/* libcurl keeps them, in several times as much memory. */
+/* libcurl keeps them in several times as much memory. */
 enum { HEADER_BYTES_MAX = 256 * 1024, TRAILER_BYTES_MAX = 512 * 1024 };
 
-/* libcurl from 8.8 on says so of headers over its own limit; it is not in the
-   headers of older ones. */
+/* Returned by libcurl 8.8 and later for headers over its own limit; older
+   curl.h lacks it. */
 enum { CURLE_TOO_LARGE_SINCE_8_8 = 100 };
 
 /* ---- libcurl's callbacks: they copy bytes and nothing else ---- */
@@ -43,12 +43,12 @@ size_t raia_on_write(char *bytes, size_t size, size_t n, void *handle) {
   return appended == RAIA_APPENDED ? n : 0;
 }
 
-/* The value of header `name` when `line` is one of it, into out, cut, and
-   without the key. */
+/* If `line` is header `name`, copies its value to `out`, truncated and with
+   the key masked. */
 static bool header(const struct raia_exchange *x, char *line, size_t length,
                    const char *name, char *out, size_t room) {
   size_t skip = strlen(name);
-  if ((*line | 32) != (*name | 32)) /* as most: the rest is not looked at */
+  if ((*line | 32) != (*name | 32)) /* most lines: nothing else to parse */
     return false;
   if (length <= skip || line[skip] != ':' ||
       strncasecmp(line, name, skip) != 0)
@@ -75,7 +75,7 @@ static bool names_json(const char *line, size_t length) {
   return false;
 }
 
-/* Takes from a line of the reply's headers what matters. */
+/* Parses one header line of the reply. */
 static void read_header(struct raia_exchange *x, char *line, size_t n) {
   struct raia_outcome *o = x->outcome;
   char value[64];
@@ -91,7 +91,7 @@ static void read_header(struct raia_exchange *x, char *line, size_t n) {
     o->retry_after = raia_retry_after(value, time(NULL));
 }
 
-/* Counts bytes of headers or trailers. False when there are too many. */
+/* Counts header or trailer bytes. False if there are too many. */
 static bool count(struct raia_exchange *x, size_t *bytes, size_t n,
                   size_t most) {
   *bytes += n;
@@ -103,7 +103,7 @@ size_t raia_on_header(char *line, size_t size, size_t n, void *handle) {
   struct raia_handle *h = handle;
   struct raia_exchange *x = h->exchange;
   n *= size;
-  if (x->outcome->headers_done) /* this is a trailer: it says nothing */
+  if (x->outcome->headers_done) /* a trailer: ignored */
     return count(x, &x->trailer_bytes, n, TRAILER_BYTES_MAX) ? n : 0;
   if (!count(x, &x->header_bytes, n, HEADER_BYTES_MAX))
     return 0;
@@ -124,7 +124,7 @@ size_t raia_on_header(char *line, size_t size, size_t n, void *handle) {
   return n;
 }
 
-/* A program that the host starts gets no connection of ours. */
+/* Child processes of the host must not inherit our connections. */
 int raia_on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
   struct raia_handle *h = handle;
   (void)purpose;
@@ -134,14 +134,14 @@ int raia_on_socket(void *handle, curl_socket_t fd, curlsocktype purpose) {
                                                  : CURL_SOCKOPT_ERROR;
 }
 
-/* Connections outlive their calls, and handles; but not the loop. */
+/* A connection outlives its call and its handle, but not the loop. */
 int raia_on_close(void *loop, curl_socket_t fd) {
   raia_loop_closing(loop, fd);
   return close(fd);
 }
 
-/* Remembers the socket of a new connection, and returns it, or -1. libcurl may
-   have made several, of which the first to connect has won. */
+/* Records the socket of a new connection and returns it, or -1. libcurl may
+   have opened several; the first to connect has won. */
 static int remember_socket(const struct raia_handle *handle, int own,
                            int peer) {
   bool multiplexes = handle->delivery.protocol == RAIA_HTTP2;
@@ -154,7 +154,7 @@ static int remember_socket(const struct raia_handle *handle, int own,
   return -1;
 }
 
-/* Takes note of what the server speaks. */
+/* Records which protocol the server speaks. */
 static void learn(struct raia_exchange *x, enum raia_protocol protocol) {
   struct raia_limiter *limiter = raia_endpoint_limiter(x->asked->endpoint);
   if (protocol == RAIA_HTTP2)
@@ -163,8 +163,8 @@ static void learn(struct raia_exchange *x, enum raia_protocol protocol) {
     raia_loop_defer(x->loop, &limiter->recheck);
 }
 
-/* Whether another exchange is on the connection, over TLS, that `h` is on. One
-   that libcurl is done with is on none. */
+/* Whether another exchange is using the TLS connection that `h` is on. One
+   that libcurl has finished with uses none. */
 static bool is_in_use(const struct raia_handle *h, int fd) {
   const struct raia_exchange *user =
       raia_sockets_user(&h->exchange->loop->sockets, fd);
@@ -196,8 +196,8 @@ int raia_on_ready(void *handle, char *ip, char *own_ip, int port,
   return CURL_PREREQFUNC_OK;
 }
 
-/* Ends what the server has said that it did not look at: libcurl 7.88 leaves
-   some of it waiting, as long as the connection stays open. */
+/* Ends the exchanges that the server has said it did not process: libcurl 7.88
+   leaves some of them waiting for as long as the connection stays open. */
 static void end_refused(struct raia_deferred *deferred) {
   struct raia_multi *multi = RAIA_OF(struct raia_multi, refusals, deferred);
   struct raia_link *link = multi->handles.next;
@@ -265,8 +265,8 @@ void raia_exchange_leave(struct raia_exchange *x) {
 
 /* ---- the verdict ---- */
 
-/* Whether libcurl's words for a handshake that failed say that the connection
-   broke: nobody was mistrusted, and trying again may help. */
+/* Whether libcurl's message for a failed handshake says that the connection
+   broke: no certificate was rejected, and a retry may help. */
 static bool broke(const char *words) {
   static const char *const signs[] = {"SSL_ERROR_SYSCALL", "reset by peer",
                                       "unexpected eof", "non-properly"};
@@ -276,17 +276,17 @@ static bool broke(const char *words) {
   return false;
 }
 
-/* Whether a reply that ended without an error was cut all the same. Over
-   HTTP/2, libcurl takes a stream that is reset without an error for one that
-   has ended; but a Content-Type announces a body. */
+/* Whether a reply that ended without an error was truncated nevertheless.
+   libcurl treats an HTTP/2 stream reset with NO_ERROR as complete, but a
+   Content-Type announces a body. */
 static bool is_cut(const struct raia_exchange *x) {
   const struct raia_outcome *o = x->outcome;
   return o->reply.length == 0 && o->status != 204 && !x->framed &&
          o->content_type[0] != '\0';
 }
 
-/* What came of an attempt that libcurl ended without an error. It does also
-   when a server closes within its headers. */
+/* Judges an attempt that libcurl ended without an error, which it also does
+   when a server closes within the headers. */
 static enum raia_kind kind_of_reply(const struct raia_exchange *x) {
   const struct raia_outcome *o = x->outcome;
   if (!o->headers_done)
@@ -300,7 +300,8 @@ static enum raia_kind kind_of(const struct raia_exchange *x, CURLcode code) {
   const struct raia_outcome *o = x->outcome;
   if (o->over_limit)
     return RAIA_TOO_LARGE;
-  if ((int)code == CURLE_TOO_LARGE_SINCE_8_8) /* of a reply, or a proxy's */
+  if ((int)code ==
+      CURLE_TOO_LARGE_SINCE_8_8) /* no status: closed within the headers */
     return o->sent ? RAIA_TOO_LARGE : RAIA_CONNECTION;
   if (x->no_room)
     return RAIA_NO_MEMORY;
@@ -310,7 +311,7 @@ static enum raia_kind kind_of(const struct raia_exchange *x, CURLcode code) {
   case CURLE_OPERATION_TIMEDOUT:
     return RAIA_TIMEOUT;
   case CURLE_OUT_OF_MEMORY:
-    /* libcurl says so, too, of a header line over its own limit. */
+    /* libcurl also returns it for a header line over its own limit. */
     return o->sent && !o->headers_done ? RAIA_TOO_LARGE : RAIA_NO_MEMORY;
   case CURLE_SSL_CONNECT_ERROR:
     return broke(x->handle->detail) ? RAIA_CONNECTION : RAIA_TLS;
@@ -331,7 +332,7 @@ static enum raia_kind kind_of(const struct raia_exchange *x, CURLcode code) {
   }
 }
 
-/* libcurl's words for what went wrong, or ours where it has none. */
+/* libcurl's message for what went wrong, or ours if it has none. */
 static const char *words(const struct raia_exchange *x, CURLcode code) {
   const struct raia_handle *handle = x->handle;
   if (handle->delivery.again ||
@@ -345,8 +346,8 @@ static const char *words(const struct raia_exchange *x, CURLcode code) {
              : curl_easy_strerror(code);
 }
 
-/* Whether the kept connection that libcurl took was no good any more, and
-   nothing was sent. */
+/* Whether the kept connection that libcurl chose was dead and nothing was
+   sent. */
 static bool was_unusable(const struct raia_exchange *x) {
   const struct raia_delivery *d = &x->handle->delivery;
   return d->unclean ||

@@ -1,4 +1,4 @@
-/* An easy handle of libcurl's: where all of its options are set. */
+/* libcurl's easy handles: the one place where their options are set. */
 #include "handle.h"
 
 #include "endpoint_fields.h"
@@ -7,22 +7,25 @@
 #include <string.h>
 #include <strings.h>
 
-/* Bytes of a body, from which on libcurl is told not to ask before sending it.
-   It does from 1 MiB on, and each header costs 2,500 instructions. */
+/* Bodies larger than this suppress libcurl's Expect: 100-continue, which it
+   sends from 1 MiB on. Not always, as each header costs 2,500 instructions. */
 enum { EXPECT_BYTES = 64 * 1024 };
 
-static const long KEEPALIVE = 60; /* seconds of silence before, and between */
+static const long KEEPALIVE =
+    60; /* seconds of silence before the first probe and between probes */
 
-/* Bytes, libcurl's least. From 8.14 on it takes 64 KiB for each upload; with
-   less, 7.88 hangs when headers over TLS do not fit. */
+/* Bytes, libcurl's minimum. 8.14 and later allocate 64 KiB per upload by
+   default; with less than that, 7.88 hangs when headers over TLS do not fit.
+ */
 static const long UPLOAD_BUFFER = 16384;
 static const unsigned UPLOAD_BUFFER_SINCE = 0x080e00;
 
-/* libcurl's own size, a frame of HTTP/2: with less it loses sight of the rest
-   of the frame that ends a stream. A large reply is read in larger pieces. */
+/* libcurl's default, the size of an HTTP/2 frame: with less, libcurl overlooks
+   the rest of the frame that ends a stream. Large replies are read in larger
+   pieces. */
 enum { BUFFER_BYTES = 16 * 1024, LARGE_BUFFER_BYTES = 128 * 1024 };
 
-/* ---- what a client's attempts share ---- */
+/* ---- options that a client's attempts share ---- */
 
 static CURLcode set_callbacks(struct raia_handle *handle,
                               struct raia_loop *loop) {
@@ -51,7 +54,7 @@ static CURLcode set_options(const struct raia_handle *handle,
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_FOLLOWLOCATION, 0L);
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
-  SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is not waited for */
+  SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver that hangs */
   SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   SET(CURLOPT_SSL_VERIFYPEER, 1L);
   SET(CURLOPT_SSL_VERIFYHOST, 2L);
@@ -62,15 +65,18 @@ static CURLcode set_options(const struct raia_handle *handle,
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   if (*e->proxy != '\0')
     SET(CURLOPT_PROXY, e->proxy);
-  else /* nor one that the environment has come to name */
+  else /* nor a proxy that the environment names by now */
     SET(CURLOPT_NOPROXY, "*");
   if (strncasecmp(e->proxy, "https:", 6) == 0)
-    SET(CURLOPT_FORBID_REUSE, 1L);  /* nobody sees what lies in its own TLS */
-  SET(CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy only ever passes bytes on */
+    SET(CURLOPT_FORBID_REUSE,
+        1L); /* stray bytes in the proxy's own TLS cannot be seen */
+  SET(CURLOPT_HTTPPROXYTUNNEL,
+      1L); /* always CONNECT: a proxy only passes bytes on */
   SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  SET(CURLOPT_ACCEPT_ENCODING, ""); /* unpack also what was not asked for */
-  SET(CURLOPT_TCP_KEEPALIVE, 1L);   /* a NAT forgets a silent connection */
+  SET(CURLOPT_ACCEPT_ENCODING,
+      "");                        /* decompress even what was not asked for */
+  SET(CURLOPT_TCP_KEEPALIVE, 1L); /* a NAT drops silent connections */
   SET(CURLOPT_TCP_KEEPIDLE, KEEPALIVE);
   SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE);
   if (curl_version_info(CURLVERSION_NOW)->version_num >= UPLOAD_BUFFER_SINCE)
@@ -130,9 +136,10 @@ void raia_handle_free_idle(struct raia_endpoint *e) {
   }
 }
 
-/* ---- what is one attempt's ---- */
+/* ---- options of one attempt ---- */
 
-/* Aims the handle at `path` and `query` (or NULL) under the base URL. */
+/* Points the handle's URL at `path` and `query` (or NULL) under the base URL.
+ */
 static bool aim(struct raia_handle *handle, const struct raia_base_url *base,
                 const char *path, const char *query) {
   size_t prefix = strlen(base->prefix), rest = strlen(path) + 1;
@@ -148,9 +155,9 @@ static bool aim(struct raia_handle *handle, const struct raia_base_url *base,
   return aimed;
 }
 
-/* The header list of a request with a body of so many bytes, or -1 for none.
-   It is the endpoint's or, where the call has headers of its own, theirs; NULL
-   when out of memory. */
+/* The header list of a request whose body has `body` bytes, -1 for none: the
+   endpoint's or, if the call has headers of its own, the call's. NULL when out
+   of memory. */
 static struct curl_slist *headers_of(struct raia_endpoint *e,
                                      struct raia_asked *asked, long body) {
   struct curl_slist *all = e->headers.lines;
@@ -169,7 +176,7 @@ static struct curl_slist *headers_of(struct raia_endpoint *e,
   return raia_headers_join(&asked->headers, all) ? asked->headers.lines : NULL;
 }
 
-/* Sets the method; most handles keep theirs. */
+/* Sets the method and the body. */
 static CURLcode set_method(CURL *easy, const struct raia_asked *asked,
                            bool upload) {
   CURLcode code = CURLE_OK;
@@ -196,11 +203,13 @@ bool raia_handle_prepare(struct raia_handle *handle, struct raia_asked *asked,
     return false;
   CURLcode code = set_method(easy, asked, upload);
   SET(CURLOPT_HTTPHEADER, headers);
-  /* Refused where the handle still has the buffer of its last attempt. */
+  /* Fails if the handle still has the buffer of its last attempt, which is
+     fine. */
   (void)curl_easy_setopt(
       easy, CURLOPT_BUFFERSIZE,
       (long)(asked->large ? LARGE_BUFFER_BYTES : BUFFER_BYTES));
-  /* With a server of HTTP/1, libcurl from 8.10 on may leave one waiting. */
+  /* With an HTTP/1 server, libcurl 8.10 and later may leave a request waiting.
+   */
   SET(CURLOPT_PIPEWAIT, (long)(e->limiter.protocol == RAIA_HTTP2));
   SET(CURLOPT_FRESH_CONNECT, (long)fresh);
   handle->detail[0] = '\0';

@@ -1,4 +1,4 @@
-/* Lists of request headers: one name once, and wiped when they are freed. */
+/* Lists of request headers: each name at most once, wiped when freed. */
 #include "headers.h"
 
 #include "libcurl.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HEADER_MAX = 16384 }; /* bytes of one */
+enum { HEADER_MAX = 16384 }; /* bytes of one header */
 
 void raia_wipe(char *s) {
   for (volatile char *c = s; c != NULL && *c != '\0'; c++)
@@ -24,12 +24,12 @@ const char *raia_header_bad(const char *name, size_t name_length,
     return "has an empty name or one with NUL";
   for (const char *c = name; *c != '\0'; c++)
     if (!isalnum((unsigned char)*c) && strchr("!#$%&'*+-.^_`|~", *c) == NULL)
-      return "has a character in its name that no header name may have";
+      return "has a character in its name that is not allowed in header names";
   for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
     if (strcasecmp(name, reserved[i]) == 0)
       return "is set by raia itself";
   if (name_length + value_length > HEADER_MAX)
-    return "has more than 16,384 bytes, which no server takes";
+    return "has more than 16,384 bytes, which servers reject";
   for (size_t i = 0; i < value_length; i++)
     if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 127)
       return "has a control character (CR, LF, NUL, …) in its value";
@@ -42,7 +42,8 @@ static void free_lines(struct curl_slist *lines) {
   curl_slist_free_all(lines);
 }
 
-/* The line of the header whose name the first `length` bytes are, or NULL. */
+/* The line of the header named by the first `length` bytes of `name`, or NULL.
+ */
 static struct curl_slist *find_header(const struct raia_headers *headers,
                                       const char *name, size_t length) {
   struct curl_slist *line = headers->lines;
@@ -60,7 +61,7 @@ static int append(struct raia_headers *headers, const char *text) {
   return lines != NULL;
 }
 
-/* Puts a header's text where another one's was. */
+/* Replaces a header's text. */
 static int replace(struct curl_slist *old, const char *text) {
   struct raia_headers one = {NULL};
   if (!append(&one, text))
@@ -79,7 +80,9 @@ int raia_headers_set(struct raia_headers *headers, const char *name,
   if (text == NULL)
     return 0;
   strcpy(text, name);
-  strcat(text, *value == '\0' ? ";" : ": "); /* libcurl's way to say empty */
+  strcat(text, *value == '\0'
+                   ? ";"
+                   : ": "); /* libcurl's notation for an empty header */
   strcat(text, value);
   struct curl_slist *old = find_header(headers, name, strlen(name));
   int done = old == NULL ? append(headers, text) : replace(old, text);

@@ -1,28 +1,29 @@
-/* Lists of request headers: one name once, and wiped when they are freed. */
+/* Lists of request headers: each name at most once, wiped when freed. */
 #ifndef RAIA_HEADERS_H
 #define RAIA_HEADERS_H
 
 #include <stddef.h>
 
-/* The header that the key is in. */
+/* The header that carries the key. */
 #define RAIA_KEY_HEADER "Agent-Secret-Key"
 
 struct curl_slist;
 
-/* One of only zeros is empty. */
+/* A zeroed one is empty. */
 struct raia_headers {
   struct curl_slist *lines;
 };
 
-/* NULL when the header may be sent, else why not. */
+/* Returns NULL if the header may be sent, otherwise why not. */
 const char *raia_header_bad(const char *name, size_t name_length,
                             const char *value, size_t value_length);
 
-/* Adds a header, in place of one of that name. 0 when out of memory. */
+/* Adds a header, replacing one of the same name. 0 when out of memory. */
 int raia_headers_set(struct raia_headers *headers, const char *name,
                      const char *value);
 
-/* Adds those of `more` whose names are not there yet. 0 when out of memory. */
+/* Adds the headers of `more` whose names are not in the list. 0 when out of
+   memory. */
 int raia_headers_join(struct raia_headers *headers,
                       const struct curl_slist *more);
 

@@ -1,4 +1,4 @@
-/* libcurl, from the oldest version on that raia works with. */
+/* libcurl's header, with a check for the oldest version that raia supports. */
 #ifndef RAIA_LIBCURL_H
 #define RAIA_LIBCURL_H
 
@@ -10,7 +10,7 @@
 #error "raia needs libcurl 7.87 or later, and these headers are older"
 #endif
 
-/* Sets an option of `easy`, unless `code` says that one before has failed. */
+/* Sets an option of `easy` unless `code` says that an earlier one failed. */
 #define SET(option, value)                                                    \
   (code = code ? code : curl_easy_setopt(easy, option, value))
 

@@ -1,4 +1,4 @@
-/* How many of a client's attempts may be under way, and from when on. */
+/* How many attempts of a client may run at once, and not before when. */
 #ifndef RAIA_LIMITER_H
 #define RAIA_LIMITER_H
 
@@ -7,29 +7,31 @@
 
 #include <stdbool.h>
 
-/* Calls that may share a connection which multiplexes (HTTP/2). */
+/* Calls that may share a multiplexed (HTTP/2) connection. */
 enum { RAIA_STREAMS = 100 };
 
-/* Something to be done once libcurl has returned. */
+/* Work deferred until libcurl has returned. */
 struct raia_deferred {
   struct raia_link link;
   void (*run)(struct raia_deferred *deferred);
 };
 
 struct raia_limiter {
-  struct raia_link queue;   /* calls that wait for others, the oldest first */
-  long connections, active; /* the most there may be; attempts under way */
+  struct raia_link queue;   /* calls waiting for room, oldest first */
+  long connections, active; /* the limit; attempts running */
   bool https;
-  bool cold;                    /* no connection says what the server speaks */
-  enum raia_protocol protocol;  /* that it was last seen to speak */
-  double not_before;            /* when the service wants to be asked again */
-  struct raia_deferred recheck; /* begins what is queued */
+  bool cold; /* no connection has shown which protocol the server speaks */
+  enum raia_protocol
+      protocol; /* the protocol that the server was last seen to speak */
+  double
+      not_before; /* no attempt before this time, after a 429; 0: no limit */
+  struct raia_deferred recheck; /* begins queued calls */
 };
 
-/* Whether one more attempt may begin. While the client is cold, one makes a
-   connection, and the others wait to hear whether it multiplexes: so that many
-   calls at once neither make a connection each to a server of HTTP/2, nor wait
-   on one of HTTP/1 for each other's answers. */
+/* Whether another attempt may begin. While the client is cold, one attempt
+   connects and the others wait to learn whether the server multiplexes:
+   otherwise many calls at once would each open a connection to an HTTP/2
+   server, or queue behind each other on one HTTP/1 connection. */
 static inline bool raia_limiter_open(const struct raia_limiter *limiter) {
   if (limiter->cold)
     return limiter->active == 0 && limiter->connections > 0;
@@ -38,8 +40,8 @@ static inline bool raia_limiter_open(const struct raia_limiter *limiter) {
          limiter->connections;
 }
 
-/* Takes in what a server speaks, or that it can't be told. Returns whether
-   what is queued has to be rechecked. */
+/* Records the server's protocol, possibly unknown. Returns whether the queue
+   must be rechecked. */
 static inline bool raia_limiter_learned(struct raia_limiter *limiter,
                                         enum raia_protocol protocol) {
   bool was_open = raia_limiter_open(limiter);

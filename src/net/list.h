@@ -1,5 +1,4 @@
-/* Rings: doubly linked lists through a head of their own, the links being
-   part of what is listed. */
+/* Intrusive, circular, doubly linked lists. */
 #ifndef RAIA_LIST_H
 #define RAIA_LIST_H
 
@@ -14,7 +13,7 @@ static inline void *raia_before(const void *link, size_t bytes) {
   return (char *)link - bytes;
 }
 
-/* The struct whose member a link is. */
+/* The struct that contains a link. */
 #define RAIA_OF(type, member, link)                                           \
   ((type *)raia_before(link, offsetof(type, member)))
 
@@ -26,8 +25,8 @@ static inline bool raia_list_empty(const struct raia_link *head) {
   return head->next == head;
 }
 
-/* Takes a link out of its list, if it is in one, and says so. A link of only
-   zeros is in none. */
+/* Removes a link from its list, if it is in one, and marks it as removed. A
+   zeroed link is in none. */
 static inline bool raia_list_remove(struct raia_link *link) {
   bool was_in = link->next != NULL && link->next != link;
   if (was_in) {
@@ -38,7 +37,7 @@ static inline bool raia_list_remove(struct raia_link *link) {
   return was_in;
 }
 
-/* Puts a link that is in no list behind `place`. */
+/* Inserts a link that is in no list after `place`. */
 static inline void raia_list_insert(struct raia_link *place,
                                     struct raia_link *link) {
   link->previous = place;

@@ -1,5 +1,5 @@
-/* All that is in flight in a Lua state: libcurl's multi handles, their
-   sockets, timers, and what there is to tell. */
+/* Everything in flight in a Lua state: libcurl's multi handles, their sockets,
+   timers and completions. */
 #include "loop.h"
 
 #include "events.h"
@@ -10,17 +10,17 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Attempts in a multi handle of which each has a connection; the last takes
-   more. */
+/* Attempts with a connection each in one multi handle; the last multi handle
+   takes the rest. */
 enum { MULTI_ROOM = 256 };
 
-/* Seconds after which a multi handle that nothing is in is closed, so that
-   what many calls at once have opened does not stay open. */
+/* Seconds after which an empty multi handle is closed, so that the connections
+   of a burst do not stay open. */
 static const double IDLE_LIMIT = 5;
 
-/* How often sockets are looked at before a timer fires that is due: answers
-   that have come while the program was busy are many, or long; and a server
-   that never stops sending does not keep it from firing. */
+/* How many times sockets are read before a due timer fires: enough for the
+   answers that arrived while the program was busy, but bounded, so that a
+   server that never stops sending cannot hold the timer up. */
 enum { LOOKS = 256 };
 
 /* ---- sockets and multi handles ---- */
@@ -32,7 +32,7 @@ int raia_loop_socket(const struct raia_loop *loop, int own, int peer) {
 void raia_loop_connected(struct raia_loop *loop, int fd, int own, int peer,
                          bool multiplexes) {
   raia_sockets_add(&loop->sockets, fd, own, peer, multiplexes);
-  if (!multiplexes) /* a connection of HTTP/2 is never idle for long */
+  if (!multiplexes) /* an HTTP/2 connection is never idle for long */
     raia_events_opened(loop->events, fd);
 }
 
@@ -67,7 +67,7 @@ struct raia_multi *raia_loop_choose(struct raia_loop *loop,
   return multi;
 }
 
-/* ---- jobs, completions, alarms, what is deferred ---- */
+/* ---- jobs, completions, alarms, deferred work ---- */
 
 void raia_loop_add(struct raia_loop *loop, struct raia_job *job) {
   loop->in_flight++;
@@ -140,7 +140,7 @@ bool raia_loop_open(struct raia_loop *loop) {
   return loop->events != NULL;
 }
 
-/* The latest first, so that none begins because another has ended. */
+/* Newest first, so that ending one does not start another. */
 static void stop_all(struct raia_loop *loop, bool forked) {
   while (!raia_list_empty(&loop->jobs)) {
     struct raia_job *job = RAIA_OF(struct raia_job, link, loop->jobs.previous);
@@ -164,9 +164,9 @@ void raia_loop_close(struct raia_loop *loop) {
   loop->events = NULL;
 }
 
-/* The connections, descriptors and threads of libcurl's are the parent's. So
-   the child leaves them as they are, for good: cleaning up would say goodbye
-   on the parent's connections. */
+/* libcurl's connections, descriptors and threads belong to the parent. The
+   child abandons them for good: cleaning up would close the parent's TLS
+   sessions. */
 void raia_loop_after_fork(struct raia_loop *loop) {
   if (loop->events == NULL || loop->forks == raia_process_forks())
     return;
@@ -174,7 +174,7 @@ void raia_loop_after_fork(struct raia_loop *loop) {
   for (int i = 0; i < loop->open; i++)
     raia_multi_abandon(&loop->multis[i]);
   raia_sockets_free(&loop->sockets);
-  loop->events = raia_events_open(); /* NULL: all calls fail as closed */
+  loop->events = raia_events_open(); /* NULL: all calls end as closed */
   stop_all(loop, true);
 }
 
@@ -187,7 +187,7 @@ static void collect(struct raia_multi *multi) {
     handle->ended(handle->exchange, code);
 }
 
-/* Ends all that is in a multi handle that is out of memory, and closes it. */
+/* Ends everything in a multi handle that ran out of memory, and closes it. */
 static void give_up(struct raia_multi *multi) {
   collect(multi);
   while (!raia_list_empty(&multi->handles)) {
@@ -198,7 +198,7 @@ static void give_up(struct raia_multi *multi) {
   raia_multi_close(multi);
 }
 
-/* Closes multi handles that only many calls at once have needed. */
+/* Closes multi handles that only a burst of calls has needed. */
 static void close_idle(struct raia_loop *loop) {
   for (int i = 1; i < loop->open; i++) {
     struct raia_multi *multi = &loop->multis[i];
@@ -213,7 +213,7 @@ static void close_idle(struct raia_loop *loop) {
   }
 }
 
-/* Has libcurl do what is due, and takes in what has ended. */
+/* Lets libcurl do what is due and collects the handles that have ended. */
 static void advance(struct raia_loop *loop) {
   for (int i = 0; i < loop->open; i++) {
     struct raia_multi *multi = &loop->multis[i];
@@ -237,7 +237,7 @@ static void fire_due(struct raia_loop *loop) {
 double raia_loop_next_timeout(const struct raia_loop *loop) {
   const struct raia_timer *timer = loop->timers.first;
   double due = timer == NULL ? HUGE_VAL : timer->due;
-  /* With nothing in flight, what libcurl would still do can wait. */
+  /* With nothing in flight, libcurl's own timers can wait. */
   for (int i = 0; i < loop->open && loop->in_flight > 0; i++)
     if (loop->multis[i].due != 0 && loop->multis[i].due < due)
       due = loop->multis[i].due;
@@ -260,8 +260,8 @@ static bool is_due(const struct raia_loop *loop) {
   return timer != NULL && timer->due <= raia_now();
 }
 
-/* Waits for sockets, and has libcurl do what they are ready for. Returns how
-   many they were. */
+/* Waits for sockets and lets libcurl handle those that are ready. Returns
+   their number. */
 static int look(struct raia_loop *loop, double seconds) {
   struct raia_event ready[64];
   int n = raia_events_wait(loop->events, seconds, ready, 64);
@@ -275,16 +275,16 @@ static int look(struct raia_loop *loop, double seconds) {
 }
 
 /* The order of a step. First libcurl does what is due: it begins what was
-   added since. Then sockets are waited for and looked at, at most until the
-   next timer. Before a timer fires, they are looked at until there is nothing
-   more to read: what has come by then is not too late. */
+   added since the last step. Then we wait for sockets, at most until the next
+   timer is due. Before a timer fires, sockets are read until nothing more is
+   ready: an answer that has arrived is never late. */
 void raia_loop_step(struct raia_loop *loop, double seconds) {
   raia_loop_after_fork(loop);
   if (loop->events == NULL)
     return;
   advance(loop);
   if (loop->in_flight == 0 && !raia_list_empty(&loop->completions))
-    return; /* there is nothing to look for */
+    return; /* nothing is in flight */
   double timeout = raia_loop_next_timeout(loop);
   if (timeout >= 0 && timeout < seconds)
     seconds = timeout;

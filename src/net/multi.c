@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-/* Since 8.20 it is the multi handle that waits for a resolver that hangs, when
-   it is closed, and this option of it that has it not wait. */
+/* From 8.20 on, closing a multi handle waits for a resolver that hangs unless
+   this option is set on it. */
 static const CURLMoption QUICK_EXIT = CURLOPTTYPE_LONG + 21;
 static const unsigned QUICK_EXIT_SINCE = 0x081400;
 
@@ -21,8 +21,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                                         : 0;
   (void)easy;
   (void)socket;
-  /* A socket that can't be watched ends by its timeout; an error from here
-     would end all that is in flight. */
+  /* A socket that cannot be watched ends by its timeout; returning an error
+     would end everything in flight. */
   (void)raia_events_set(multi->events, fd, watch, multi->tag);
   return 0;
 }
@@ -33,7 +33,7 @@ static int on_multi_timer(CURLM *curl, long milliseconds, void *data) {
   if (milliseconds < 0)
     multi->due = 0;
   else if (milliseconds == 0)
-    multi->due = 1e-9; /* now: the clock is not asked */
+    multi->due = 1e-9; /* now, without reading the clock */
   else
     multi->due = raia_now() + (double)milliseconds * 1e-3;
   return 0;
@@ -62,8 +62,8 @@ bool raia_multi_open(struct raia_multi *multi, struct raia_events *events,
 }
 
 void raia_multi_multiplex(struct raia_multi *multi) {
-  /* Without these, libcurl assumes that a connection has room for 100 streams,
-     and makes one for each request beyond them until it knows better. */
+  /* Without these, libcurl assumes that a connection has room for 100 streams
+     and opens one for each request beyond them until it knows better. */
   curl_multi_setopt(multi->curl, CURLMOPT_MAX_HOST_CONNECTIONS, 8L);
   curl_multi_setopt(multi->curl, CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
 }
@@ -118,7 +118,7 @@ struct raia_handle *raia_multi_ended(struct raia_multi *multi, int *code) {
   if (message == NULL)
     return NULL;
   char *handle = NULL;
-  *code = (int)message->data.result; /* gone with the handle */
+  *code = (int)message->data.result; /* freed with the handle */
   curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &handle);
   return (void *)handle;
 }

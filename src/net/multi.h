@@ -13,41 +13,42 @@ struct raia_handle;
 struct raia_multi {
   void *curl;               /* NULL: closed, or not opened yet */
   double due;               /* when libcurl wants to be called, 0: never */
-  struct raia_link handles; /* those in it, by their link */
-  long active;              /* how many those are */
-  struct raia_deferred refusals; /* ends what a server has refused */
-  double idle_from; /* the loop's: since when there is none, if it knows */
+  struct raia_link handles; /* the handles in it */
+  long active;              /* their number */
+  struct raia_deferred
+      refusals; /* ends the exchanges that a server has refused */
+  double
+      idle_from; /* for the loop: since when it has been empty, 0 if unknown */
   struct raia_events *events;
-  int tag; /* of its sockets among the events */
+  int tag; /* tag of its sockets in the events */
 };
 
-/* Opens one that is not open. False when out of memory. */
+/* Opens a closed one. False when out of memory. */
 bool raia_multi_open(struct raia_multi *multi, struct raia_events *events,
                      int tag);
 
-/* From now on, has what is added share few connections. */
+/* Makes requests added from now on share few connections. */
 void raia_multi_multiplex(struct raia_multi *multi);
 
-/* Ends its connections. No handle may be in it. */
+/* Closes it and its connections. It must be empty. */
 void raia_multi_close(struct raia_multi *multi);
 
-/* Leaves it, in the child of a fork, to the parent. Handles stay in it. */
+/* In a forked child, leaves it and its handles to the parent. */
 void raia_multi_abandon(struct raia_multi *multi);
 
-/* Puts a handle in, or says that there is no memory; and takes it out, where
-   it has not been abandoned with it. */
+/* Adds a handle, false when out of memory; removes a handle unless it was
+   abandoned. */
 bool raia_multi_add(struct raia_multi *multi, struct raia_handle *handle);
 void raia_multi_remove(struct raia_multi *multi, struct raia_handle *handle);
 
-/* Has libcurl look at a socket, or do what is due. False when that is out of
-   memory: it has lost sockets then, does not say whose, and may crash at the
-   next one. */
+/* Lets libcurl handle a socket or do what is due. False when it runs out of
+   memory: it has then lost sockets without saying whose, and may crash on the
+   next call. */
 bool raia_multi_act(struct raia_multi *multi, int fd, int what);
 bool raia_multi_advance(struct raia_multi *multi);
 
-/* A handle whose transfer has ended, and with what code of libcurl's; or
-   NULL. */
-enum { RAIA_MULTI_FAILED = -1 }; /* in place of a code, by the loop */
+/* A handle whose transfer has ended, with libcurl's code; or NULL. */
+enum { RAIA_MULTI_FAILED = -1 }; /* set by the loop in place of a code */
 struct raia_handle *raia_multi_ended(struct raia_multi *multi, int *code);
 
 #endif

@@ -1,4 +1,4 @@
-/* What came of a call, and of each attempt of it. */
+/* The outcome of a call and of each of its attempts. */
 #include "outcome.h"
 
 const char *raia_kind_name(enum raia_kind kind) {
@@ -20,7 +20,7 @@ void raia_outcome_reset(struct raia_outcome *o, bool idempotent) {
 void raia_outcome_forget_headers(struct raia_outcome *o) {
   o->retry_after = -1;
   o->content_type[0] = o->request_id[0] = '\0';
-  o->json = true; /* what has no Content-Type is taken for it */
+  o->json = true; /* a reply without Content-Type counts as JSON */
 }
 
 enum raia_reach raia_reach(const struct raia_outcome *o) {

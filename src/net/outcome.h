@@ -1,4 +1,4 @@
-/* What came of a call, and of each attempt of it. */
+/* The outcome of a call and of each of its attempts. */
 #ifndef RAIA_OUTCOME_H
 #define RAIA_OUTCOME_H
 
@@ -24,42 +24,43 @@ enum raia_kind {
 /* The kind's public name, as in err.kind; "ok" for RAIA_OK. */
 const char *raia_kind_name(enum raia_kind kind);
 
-/* How far what was asked has come. */
+/* How far a request has got. */
 enum raia_reach {
-  RAIA_UNSENT,  /* nothing of it has left */
-  RAIA_REFUSED, /* the server has answered that it will not do it */
-  RAIA_TAKEN    /* the server can have acted on it */
+  RAIA_UNSENT,  /* nothing has left */
+  RAIA_REFUSED, /* the server has answered that it will not carry it out */
+  RAIA_TAKEN    /* the server may have acted on it */
 };
 
-/* Of the last attempt, but for `attempts` and `reach`. */
+/* `unframed`: over TLS, only the end of the connection ended the reply, which
+   libcurl 7.88 cannot tell from truncation. All of the last attempt but
+   `attempts` and `reach`. */
 struct raia_outcome {
   enum raia_kind kind;
-  long status;        /* the HTTP status, 0 when there was none */
-  bool sent;          /* some of the request may have reached the server */
-  bool idempotent;    /* doing it twice is the same as doing it once */
+  long status;        /* the HTTP status, 0 if there was none */
+  bool sent;          /* part of the request may have reached the server */
+  bool idempotent;    /* repeating it does no harm */
   bool reused;        /* its connection had been used before */
-  bool headers_done;  /* of the reply, not of a 1xx before it */
-  bool over_limit;    /* the reply or its headers were cut off for length */
-  bool json;          /* the content type is of JSON, or there is none */
-  bool unframed;      /* over TLS, only the end of the connection ended the
-                         reply: libcurl 7.88 does not tell it from a cut */
-  bool forked;        /* it is the parent process that goes on with it */
-  double retry_after; /* seconds the server asked for, negative when none */
+  bool headers_done;  /* of the final reply, not of a 1xx */
+  bool over_limit;    /* the reply or its headers exceeded the limit */
+  bool json;          /* the content type is JSON, or missing */
+  bool unframed;      /* see above */
+  bool forked;        /* the parent process goes on with it */
+  double retry_after; /* seconds, as the server asked; negative: it did not */
   double elapsed;     /* seconds */
-  char detail[160];   /* libcurl's words for what went wrong, or "" */
-  char content_type[64], request_id[64]; /* cut */
+  char detail[160];   /* libcurl's error message, or "" */
+  char content_type[64], request_id[64]; /* truncated */
   struct raia_buffer reply;
-  int attempts;          /* that were begun */
-  enum raia_reach reach; /* the farthest that any of them has come */
+  int attempts;          /* begun so far */
+  enum raia_reach reach; /* the farthest that any attempt has got */
 };
 
-/* Readies it for one more attempt. */
+/* Resets it for another attempt. */
 void raia_outcome_reset(struct raia_outcome *o, bool idempotent);
 
-/* Forgets what headers have said: those of a reply begin, after a 1xx say. */
+/* Clears what headers have set, as when a final reply follows a 1xx. */
 void raia_outcome_forget_headers(struct raia_outcome *o);
 
-/* How far the last attempt has come. */
+/* How far the last attempt has got. */
 enum raia_reach raia_reach(const struct raia_outcome *o);
 
 #endif

@@ -1,4 +1,5 @@
-/* Paths and queries: nothing a caller passes can leave its place in them. */
+/* Paths and queries, encoded so that nothing a caller passes can escape its
+   segment or word. */
 #include "path.h"
 
 #include <ctype.h>
@@ -35,12 +36,12 @@ char *raia_path_encode(char *out, const char *text, size_t length) {
   return out;
 }
 
-/* The length of the dot, plain or as %2e, that `s` begins with, or 0. */
+/* The length of a leading dot, plain or as %2e, or 0. */
 static size_t dot(const char *s) {
   return *s == '.' ? 1 : strncasecmp(s, "%2e", 3) == 0 ? 3 : 0;
 }
 
-/* Whether the segment that `s` begins with is "." or "..". */
+/* Whether the first segment of `s` is "." or "..". */
 static bool dots(const char *s) {
   size_t first = dot(s);
   if (first == 0)
@@ -52,7 +53,7 @@ static bool dots(const char *s) {
 
 const char *raia_path_bad(const char *path, size_t length) {
   if (path[0] != '/' || strlen(path) != length)
-    return "must begin with '/' and hold no NUL";
+    return "must start with '/' and contain no NUL";
   if (length > RAIA_PATH_MAX)
     return "has more than 16,384 bytes";
   for (const char *s = path; *s != '\0'; s++) {
@@ -60,10 +61,10 @@ const char *raia_path_bad(const char *path, size_t length) {
                   isxdigit((unsigned char)s[2]);
     if (!escape && strchr(unreserved, *s) == NULL &&
         strchr("/:@!$&'()*+,;=", *s) == NULL)
-      return "holds a character that must be percent-encoded (a query goes "
+      return "contains a character that must be percent-encoded (a query goes "
              "into `query`)";
     if (*s == '/' && (dots(s + 1) || (s[1] == '/')))
-      return "must not hold an empty segment, '.' or '..'";
+      return "must not contain an empty segment, '.' or '..'";
   }
   return NULL;
 }

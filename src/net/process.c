@@ -1,4 +1,4 @@
-/* What a process has once, however many Lua states are in it. */
+/* What exists once in a process, however many Lua states it has. */
 #include "process.h"
 
 #include "libcurl.h"
@@ -10,7 +10,7 @@ static unsigned forks;
 
 static void on_fork(void) { forks++; } /* in the child */
 
-/* Never undone: others may be using libcurl, too. */
+/* Never undone: others in the process may use libcurl, too. */
 static void init(void) {
   Dl_info self;
   (void)curl_global_init(CURL_GLOBAL_ALL);

@@ -1,15 +1,15 @@
-/* What a process has once, however many Lua states are in it. */
+/* What exists once in a process, however many Lua states it has. */
 #ifndef RAIA_PROCESS_H
 #define RAIA_PROCESS_H
 
-/* The version of the libcurl that is loaded, where it is too old, or NULL. */
+/* The version of the loaded libcurl if it is too old, or NULL. */
 const char *raia_process_old_libcurl(void);
 
-/* Readies libcurl, and has the module stay loaded: a Lua state that is closed
-   would else take it away from under threads of libcurl that still run. */
+/* Initialises libcurl and keeps the module loaded: otherwise closing a Lua
+   state would unload it under libcurl's threads. */
 void raia_process_init(void);
 
-/* How many forks are between this process and the one that called init. */
+/* The number of forks between the process that called init and this one. */
 unsigned raia_process_forks(void);
 
 #endif

@@ -1,11 +1,11 @@
-/* The versions of HTTP that matter to raia. */
+/* The HTTP versions that matter to raia. */
 #ifndef RAIA_PROTOCOL_H
 #define RAIA_PROTOCOL_H
 
 enum raia_protocol {
-  RAIA_PROTOCOL_UNKNOWN, /* it can't be told */
-  RAIA_HTTP1,            /* a request at a time on a connection */
-  RAIA_HTTP2             /* many: it multiplexes */
+  RAIA_PROTOCOL_UNKNOWN, /* cannot be determined */
+  RAIA_HTTP1,            /* one request at a time on a connection */
+  RAIA_HTTP2             /* many requests at a time: multiplexed */
 };
 
 #endif

@@ -1,5 +1,4 @@
-/* The proxy that connections go by: which it is, and whether it can be used.
- */
+/* The proxy for connections: which one, and whether its URL is usable. */
 #include "proxy.h"
 
 #include "headers.h"
@@ -13,7 +12,7 @@
 
 static const char no_memory[] = "out of memory";
 
-/* Of a user or password, so many characters at least are looked for. */
+/* Users and passwords shorter than this are not searched for. */
 enum { LOGIN_MIN = 4 };
 
 const char *raia_proxy_of_environment(bool https, const char **variable) {
@@ -32,18 +31,19 @@ const char *raia_proxy_of_environment(bool https, const char **variable) {
 
 /* ---- the check ---- */
 
-/* What no user or password may hold as it is: libcurl would take the rest for
-   a host or a port, and name it in its messages. */
+/* Characters that a user or password must not hold unescaped: libcurl would
+   take the rest for a host or port and print it. */
 static const char ends[] = "/?#\\";
 
-/* What is wrong with the text, before libcurl reads it. */
+/* What is wrong with the text, checked before libcurl parses it. */
 static const char *check_text(const char *url) {
   const char *rest = url + strcspn(url, ":@/?#\\");
   rest = strncmp(rest, "://", 3) == 0 ? rest + 3 : url;
   const char *at = strrchr(rest, '@'), *end = strpbrk(rest, ends);
   for (const char *c = url; *c != '\0'; c++)
     if ((unsigned char)*c <= ' ' || *c == 127)
-      return "holds a space or a control character (a line end that came with "
+      return "contains a space or a control character (a line end that came "
+             "with "
              "it?)";
   if (at != NULL && end != NULL && end < at)
     return "has one of / ? # \\ in its user or password: write %2F %3F %23 "
@@ -53,7 +53,7 @@ static const char *check_text(const char *url) {
   return strpbrk(rest, "?#\\") != NULL ? "has a query or a fragment" : NULL;
 }
 
-/* Whether libcurl can speak to a proxy of that scheme. */
+/* Whether libcurl supports proxies with this scheme. */
 static bool is_known(const char *scheme) {
   static const char *const schemes[] = {"http", "socks4", "socks4a", "socks5",
                                         "socks5h"};
@@ -65,7 +65,8 @@ static bool is_known(const char *scheme) {
           CURL_VERSION_HTTPS_PROXY) != 0;
 }
 
-/* Whether there is an escape for a control character: libcurl takes none. */
+/* Whether there is an escape for a control character, which libcurl rejects.
+ */
 static bool has_control(const char *part) {
   for (const char *c = part; (c = strchr(c, '%')) != NULL; c++)
     if (((c[1] == '0' || c[1] == '1') && isxdigit((unsigned char)c[2])) ||
@@ -74,7 +75,7 @@ static bool has_control(const char *part) {
   return false;
 }
 
-/* Adds to the secrets what a proxy is told; NULL: no user, no password. */
+/* Adds the proxy's user and password (or NULL) to the secrets. */
 static bool add_login(struct raia_secrets *secrets, const char *user,
                       const char *password) {
   user = user == NULL ? "" : user;
@@ -100,12 +101,12 @@ static bool add_login(struct raia_secrets *secrets, const char *user,
   return added;
 }
 
-/* What of a URL is looked at, in this order. */
+/* The parts of a URL in the order they are checked. */
 enum { SCHEME, HOST, PATH, USER, PASSWORD, PARTS };
 
 static const struct {
   CURLUPart part;
-  CURLUcode none; /* what says that it is not there, where it need not be */
+  CURLUcode none; /* the code for an optional part that is missing */
 } parts[PARTS] = {{CURLUPART_SCHEME, CURLUE_OK},
                   {CURLUPART_HOST, CURLUE_NO_HOST},
                   {CURLUPART_PATH, CURLUE_OK},
@@ -115,7 +116,7 @@ static const struct {
 static const char *check_parts(char *const got[PARTS],
                                struct raia_secrets *secrets) {
   if (!is_known(got[SCHEME]))
-    return "has a scheme that libcurl knows no proxies of";
+    return "has a scheme that libcurl does not support for proxies";
   if (got[HOST] == NULL || *got[HOST] == '\0')
     return "names no host";
   if (strcmp(got[PATH], "/") != 0 && strncasecmp(got[SCHEME], "socks", 5) != 0)
@@ -126,7 +127,7 @@ static const char *check_parts(char *const got[PARTS],
   return add_login(secrets, got[USER], got[PASSWORD]) ? NULL : no_memory;
 }
 
-/* Checks the parts of a URL that libcurl could read. */
+/* Checks the parts of a URL that libcurl has parsed. */
 static const char *check_parsed(CURLU *parsed, struct raia_secrets *secrets) {
   char *got[PARTS] = {NULL};
   const char *wrong = NULL;
@@ -156,9 +157,9 @@ const char *raia_proxy_check(const char *url, struct raia_secrets *secrets) {
   if (code == CURLUE_OK)
     wrong = check_parsed(parsed, secrets);
   else if (code == CURLUE_BAD_PORT_NUMBER)
-    wrong = "has a port that is none";
+    wrong = "has an invalid port";
   else if (code == CURLUE_OUT_OF_MEMORY || code == CURLUE_BAD_LOGIN)
-    wrong = no_memory; /* a login is bad only when it cannot be copied */
+    wrong = no_memory; /* a login fails only when out of memory */
   else
     wrong = "is not a URL";
   curl_url_cleanup(parsed);

@@ -14,7 +14,7 @@ bool raia_retryable(const struct raia_outcome *o) {
     return o->idempotent || !o->sent;
   case RAIA_HTTP:
     switch (o->status) {
-    case 429: /* refused before it was looked at, whatever it was */
+    case 429: /* refused before it was processed, whatever the method */
       return true;
     case 408:
     case 500:
@@ -50,7 +50,7 @@ double raia_retry_after(const char *value, time_t now) {
       seconds = seconds * 10 + (value[i] - '0');
     return seconds > 0 ? seconds : -1;
   }
-  if (!isalpha((unsigned char)value[0])) /* a date begins with its day */
+  if (!isalpha((unsigned char)value[0])) /* a date begins with a weekday */
     return -1;
   time_t date = curl_getdate(value, NULL);
   return date == (time_t)-1 || date <= now ? -1 : difftime(date, now);

@@ -1,4 +1,4 @@
-/* What is not to be shown: found however it is quoted, and hidden. */
+/* Secrets: found in text however they are quoted, and masked. */
 #include "secrets.h"
 
 #include "headers.h"
@@ -7,11 +7,11 @@
 #include <string.h>
 
 enum {
-  CUT_MIN = 4,    /* of a secret that is cut, so much is hidden */
-  ESCAPE_MAX = 16 /* bytes of an escape that is cut */
+  CUT_MIN = 4,    /* the least part of a truncated secret that is masked */
+  ESCAPE_MAX = 16 /* the longest part of a truncated escape */
 };
 
-/* The first bytes of all that stands for another character. */
+/* The bytes that can begin an escape. */
 static const char escapes[] = {'\\', '%', '&'};
 
 static bool is_escape(char c) {
@@ -20,7 +20,7 @@ static bool is_escape(char c) {
 
 /* ---- a character, however it is written ---- */
 
-/* The place behind all repetitions of `filler` at `s`. */
+/* Skips repetitions of `filler` at `s`. */
 static const char *skip(const char *s, const char *end, const char *filler) {
   size_t length = strlen(filler);
   while ((size_t)(end - s) >= length && memcmp(s, filler, length) == 0)
@@ -28,8 +28,8 @@ static const char *skip(const char *s, const char *end, const char *filler) {
   return s;
 }
 
-/* The place behind the number `c` at `s`, of at most so many digits; NULL when
-   that is another, or none. */
+/* Skips the number `c` at `s`, of at most `digits` digits; NULL if it is not
+   there. */
 static const char *number(const char *s, const char *end, int base, int most,
                           char c) {
   static const char digits[] = "0123456789abcdef";
@@ -44,8 +44,8 @@ static const char *number(const char *s, const char *end, int base, int most,
   return n > 0 && value == c ? s : NULL;
 }
 
-/* The place behind `c` at `s`, itself or as JSON escapes it, where a text that
-   holds JSON is JSON's again: behind any number of backslashes. */
+/* Skips `c` at `s`, literal or escaped for JSON. JSON within JSON has any
+   number of backslashes before an escape. */
 static const char *in_json(const char *s, const char *end, char c) {
   const char *first = s, *after = NULL;
   s = skip(s, end, "\\");
@@ -56,7 +56,7 @@ static const char *in_json(const char *s, const char *end, char c) {
   return after == NULL && *s == c ? s + 1 : after;
 }
 
-/* The same as HTML escapes it, from behind the &. */
+/* The same for an HTML entity, after its &. */
 static const char *in_html(const char *s, const char *end, char c) {
   static const char *const names[] = {"\"quot;", "'apos;", "<lt;", ">gt;"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -72,8 +72,7 @@ static const char *in_html(const char *s, const char *end, char c) {
   return s != NULL && s < end && *s == ';' ? s + 1 : NULL;
 }
 
-/* The place behind `c` at `s`, however it is written; NULL when something else
-   stands there. */
+/* Skips `c` at `s`, however it is written; NULL if something else is there. */
 static const char *behind(const char *s, const char *end, char c) {
   const char *at;
   if (c != '%' && c != '&' && (at = in_json(s, end, c)) != NULL)
@@ -92,9 +91,9 @@ static const char *behind(const char *s, const char *end, char c) {
 
 /* ---- a secret ---- */
 
-/* How many bytes at `s` are the secret, or with `cut` begin it; 0: they are
-   something else. A backslash of the secret may be missing: in_json takes it
-   for an escape of the character behind it. */
+/* How many bytes at `s` are the secret or, with `cut`, the start of it; 0:
+   none. A backslash of the secret may be missing: in_json takes it for an
+   escape of the next character. */
 static size_t spelt(const char *s, const char *end, const char *secret,
                     bool cut) {
   size_t length = strlen(secret), n = 0;
@@ -114,7 +113,7 @@ static size_t spelt(const char *s, const char *end, const char *secret,
     n++;
   }
   if (n > 0 && secret[length - 1] == '\\')
-    at = skip(at, end, "\\"); /* or half an escape would be left */
+    at = skip(at, end, "\\"); /* otherwise half an escape would be left */
   return n > 0 ? (size_t)(at - s) : 0;
 }
 
@@ -127,7 +126,7 @@ static bool mask(char *bytes, size_t length, const char *secret, bool cut) {
       memset(s, '*', n);
       s += n;
       found = true;
-    } else if (*s == '\\') { /* the whole run of them has been tried */
+    } else if (*s == '\\') { /* the whole run has been tried */
       s += skip(s, end, "\\") - s;
     } else {
       s++;
@@ -157,8 +156,8 @@ bool raia_secrets_add(struct raia_secrets *secrets, const char *text,
   return copy != NULL;
 }
 
-/* Its last bytes, where they fill no group of three, are left out: what they
-   become depends on what comes behind them. */
+/* Bytes at the end that fill no group of three are left out: their encoding
+   depends on what follows. */
 bool raia_secrets_add_base64(struct raia_secrets *secrets, const char *text,
                              size_t least) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SEVERAL = -1, ANY = -1 }; /* in the place of a socket, of a port */
+enum { SEVERAL = -1, ANY = -1 }; /* empty slots of a socket, of a port */
 
 int raia_sockets_port(int fd) {
   struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
@@ -22,14 +22,14 @@ int raia_sockets_port(int fd) {
   return 0;
 }
 
-/* The place of an own port, or NULL when there is none yet. */
+/* The slot of a local port, or NULL if there is none yet. */
 static int *place_of(const struct raia_sockets *sockets, int own) {
   int *page = sockets->pages[(own >> 8) & 255];
   return page == NULL ? NULL : &page[own & 255];
 }
 
-/* What is in the place of an own port, of the connections to `peer` alone:
-   goes through all, as is only needed where servers share an own port. */
+/* The slot's value among connections to `peer` alone: a walk through all,
+   needed only if servers share a local port. */
 static int look_through(const struct raia_sockets *sockets, int own,
                         int peer) {
   int found = 0;

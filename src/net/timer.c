@@ -1,4 +1,4 @@
-/* Timers: what is to be done at a time. */
+/* Timers, in a pairing heap. */
 #include "timer.h"
 
 #include <stddef.h>
@@ -10,7 +10,7 @@ double raia_now(void) {
   return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* Joins two heaps, of which either may be empty, into one. */
+/* Melds two heaps, either of which may be empty. */
 static struct raia_timer *join(struct raia_timer *a, struct raia_timer *b) {
   if (a == NULL || b == NULL)
     return a == NULL ? b : a;
@@ -27,8 +27,8 @@ static struct raia_timer *join(struct raia_timer *a, struct raia_timer *b) {
   return a;
 }
 
-/* Joins a timer and its siblings into one heap: in pairs, and then those from
-   the last to the first. */
+/* Melds a timer and its siblings into one heap: in pairs, then from the last
+   pair to the first. */
 static struct raia_timer *join_all(struct raia_timer *sibling) {
   struct raia_timer *pairs = NULL, *all = NULL;
   while (sibling != NULL) {

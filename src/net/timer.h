@@ -1,20 +1,21 @@
-/* Timers: what is to be done at a time. */
+/* Timers, in a pairing heap. */
 #ifndef RAIA_TIMER_H
 #define RAIA_TIMER_H
 
-/* Something to be done at a time. One of only zeros is not set. */
+/* A timer. A zeroed one is not set. */
 struct raia_timer {
   double due;                             /* on the clock of raia_now */
-  void (*fire)(struct raia_timer *timer); /* it is not set any more then */
-  struct raia_timers *in; /* those that it is set among, or NULL */
-  /* A pairing heap: the first of the timers that come after this one, its
-     sibling, and the sibling before it or, for the first, the one above. */
+  void (*fire)(struct raia_timer *timer); /* called when it is due; it is no
+                                             longer set then */
+  struct raia_timers *in;                 /* the timers it is among, or NULL */
+  /* Pairing heap: first child, next sibling, and previous sibling or, for a
+     first child, the parent. */
   struct raia_timer *below, *next, *previous;
 };
 
-/* Those that are set. */
+/* The timers that are set. */
 struct raia_timers {
-  struct raia_timer *first; /* the soonest, or NULL */
+  struct raia_timer *first; /* the earliest, or NULL */
 };
 
 /* Seconds of a clock that never goes back. */
@@ -24,7 +25,7 @@ double raia_now(void);
 void raia_timer_set(struct raia_timers *timers, struct raia_timer *timer,
                     double due, void (*fire)(struct raia_timer *timer));
 
-/* Takes it back, if it is set. */
+/* Stops it, if it is set. */
 void raia_timer_stop(struct raia_timer *timer);
 
 #endif

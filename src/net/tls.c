@@ -1,13 +1,13 @@
-/* What the TLS library under libcurl can tell of a connection: it is asked by
-   its functions' names, so raia needs none of its headers and works with
-   whichever of them libcurl was built with. */
+/* What libcurl's TLS library can tell about a connection. Its functions are
+   looked up by name, so raia needs no TLS headers and works with whichever
+   library libcurl was built with. */
 #include "tls.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
 #include <string.h>
 
-/* The functions asked; NULL where libcurl's library has no such. */
+/* The functions used; NULL if libcurl's library lacks them. */
 static struct {
   int (*ssl_has_pending)(const void *session);
   void (*ssl_get0_alpn_selected)(const void *session,
@@ -22,14 +22,14 @@ struct datum {
   unsigned size;
 };
 
-/* Sets the pointer to a function at `out`. */
+/* Stores a function pointer at `out`. */
 static void find_function(void *library, const char *name, void *out) {
   void *found = dlsym(library, name);
   memcpy(out, &found, sizeof found);
 }
 
-/* Looks in libcurl and what it was linked with, not in the whole process: the
-   program may have another TLS library of its own. */
+/* Searches libcurl and its dependencies, not the whole process: the program
+   may have another TLS library. */
 static void find_all(void) {
   Dl_info libcurl;
   CURL *(*address)(void) = curl_easy_init;

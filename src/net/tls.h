@@ -1,4 +1,4 @@
-/* What the TLS library under libcurl can tell of a connection. */
+/* What libcurl's TLS library can tell about a connection. */
 #ifndef RAIA_TLS_H
 #define RAIA_TLS_H
 
@@ -7,17 +7,16 @@
 
 #include <stdbool.h>
 
-/* The TLS session of the connection that `easy` is on, as an identity; NULL
-   when it is on none, or on one without TLS. */
+/* Identifies the TLS session of the connection that `easy` is on; NULL if
+   there is no connection or no TLS. */
 const void *raia_tls_session(CURL *easy);
 
-/* The protocol that was negotiated by ALPN. RAIA_PROTOCOL_UNKNOWN when the
-   library can't be asked: it is neither OpenSSL (or a fork of it) nor
-   GnuTLS. */
+/* The protocol negotiated by ALPN. RAIA_PROTOCOL_UNKNOWN if the library is
+   neither OpenSSL, or a fork of it, nor GnuTLS. */
 enum raia_protocol raia_tls_protocol(CURL *easy);
 
-/* Whether bytes from the peer lie in the TLS library, where nobody can see
-   them from the socket. True when it can't be asked. */
+/* Whether bytes from the peer are buffered in the TLS library, where the
+   socket does not show them. True if it cannot be asked. */
 bool raia_tls_holds_bytes(CURL *easy);
 
 #endif

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <strings.h>
 
-/* libcurl from 7.83.0 on, up to 8.1.0, takes a reply whose first header is
-   folded (begins with a blank) for more of the last header that the handle
-   saw, which it has freed. But it shows the header to on_debug before, which
-   can take the blank away. So the one line after a status line is watched. */
+/* libcurl 7.83.0 to 8.1.0 treats a first header that is folded (begins with a
+   blank) as a continuation of the last header the handle saw, which it has
+   freed. It shows the line to on_debug first, which can overwrite the blank.
+   So the line after a status line is watched. */
 static bool has_fold_bug(void) {
   unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
   return version >= 0x075300 && version < 0x080100;
@@ -33,7 +33,8 @@ static void unfold(struct raia_trace *trace, char *data, size_t size) {
   }
 }
 
-/* Cuts a line behind one of these, if it has one. Returns whether it has. */
+/* Truncates a line after one of these names, if it has one. Returns whether it
+   did. */
 static bool cut_credentials(const char *line, size_t *length) {
   static const char *const signs[] = {"agent-secret-key", "authorization",
                                       "with user "};
@@ -47,9 +48,8 @@ static bool cut_credentials(const char *line, size_t *length) {
   return false;
 }
 
-/* Prints one note or header line, cut at 1 KiB. What follows the name of a
-   header that holds credentials is masked, and so is what the endpoint hides.
-   */
+/* Prints one note or header line, truncated at 1 KiB. The values of credential
+   headers are masked, and so are the endpoint's secrets. */
 static void show_line(char mark, const char *line, size_t length,
                       const struct raia_endpoint *endpoint) {
   char out[1024];
@@ -66,11 +66,12 @@ static void show_line(char mark, const char *line, size_t length,
           cut ? ": ***" : "");
 }
 
-/* libcurl shows a request's headers in pieces that may end in the middle of a
-   line. Then the rest of that line is not shown: it could be of the key. */
+/* libcurl passes a request's headers in pieces that may end within a line. The
+   rest of such a line is not printed: it could be part of the key. */
 static void show(struct raia_trace *trace, curl_infotype type,
                  const char *data, size_t size) {
-  static const char marks[] = {'*', '<', '>'}; /* note, header in, out */
+  static const char marks[] = {'*', '<',
+                               '>'}; /* note, header in, header out */
   while (size > 0) {
     const char *end = memchr(data, '\n', size);
     size_t line = end == NULL ? size : (size_t)(end - data) + 1;
@@ -98,7 +99,7 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size,
   return 0;
 }
 
-/* ---- when it is listened to ---- */
+/* ---- turning it on and off ---- */
 
 CURLcode raia_trace_put(struct raia_trace *trace,
                         struct raia_trace_config *config,
@@ -112,7 +113,7 @@ CURLcode raia_trace_put(struct raia_trace *trace,
   return code ? code : curl_easy_setopt(easy, CURLOPT_DEBUGDATA, trace);
 }
 
-/* Has libcurl say what it does, where anybody wants to hear it. */
+/* Enables libcurl's debug output if anybody wants it. */
 static void set(struct raia_trace *trace, bool listening, bool watching) {
   bool before = trace->listening || trace->watching;
   trace->listening = listening;

@@ -7,22 +7,23 @@
 struct raia_endpoint;
 struct raia_handle;
 
-/* What the handles of a client share. */
+/* The state shared by a client's handles. */
 struct raia_trace_config {
-  const struct raia_endpoint *endpoint; /* knows what is not shown */
-  bool verbose;  /* libcurl's own account is shown on stderr */
-  bool fold_bug; /* libcurl takes a folded header for another's */
+  const struct raia_endpoint *endpoint; /* knows what must be masked */
+  bool verbose;  /* print libcurl's debug output on stderr */
+  bool fold_bug; /* this libcurl mistakes a folded first header for a
+                    continuation */
 };
 
-/* Of one handle. */
+/* The state of one handle. */
 struct raia_trace {
   struct raia_trace_config *config;
-  struct raia_handle *handle; /* is told libcurl's notes */
+  struct raia_handle *handle; /* receives libcurl's notes */
   CURL *easy;
-  bool listening; /* to libcurl's notes, while the attempt is under way */
-  bool watching;  /* the next header */
-  bool folded;    /* the header watched was; see raia_trace_watch */
-  bool cut_line;  /* what libcurl showed last did not end its line */
+  bool listening; /* listening to libcurl's notes during the attempt */
+  bool watching;  /* watch the next header */
+  bool folded;    /* the watched header was folded; see raia_trace_watch */
+  bool cut_line;  /* libcurl's last output did not end its line */
 };
 
 /* Initialises the state shared by a client's handles. */
@@ -30,16 +31,16 @@ void raia_trace_config_init(struct raia_trace_config *config,
                             const struct raia_endpoint *endpoint,
                             bool verbose);
 
-/* Sets a zeroed trace on a handle. */
+/* Installs a zeroed trace on a handle. */
 CURLcode raia_trace_put(struct raia_trace *trace,
                         struct raia_trace_config *config,
                         struct raia_handle *handle, CURL *easy);
 
-/* Listens to libcurl's notes, or no longer. */
+/* Starts or stops listening to libcurl's notes. */
 void raia_trace_listen(struct raia_trace *trace, bool on);
 
-/* Watches the next header, or no longer: trace->folded is set when it is a
-   folded one, which libcurl may not see as such. */
+/* Starts or stops watching for the next header; trace->folded is set if it is
+   a folded one, which libcurl may mistake for a continuation. */
 void raia_trace_watch(struct raia_trace *trace, bool on);
 
 #endif

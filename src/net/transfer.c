@@ -14,7 +14,7 @@ static struct raia_limiter *limiter_of(const struct raia_transfer *t) {
 
 /* ---- from state to state ---- */
 
-/* Begins what is queued as far as there is room. */
+/* Begins queued calls while there is room. */
 static void begin_queued(struct raia_limiter *limiter) {
   while (raia_limiter_open(limiter) && !raia_list_empty(&limiter->queue))
     begin(RAIA_OF(struct raia_transfer, link, limiter->queue.next));
@@ -24,8 +24,8 @@ static void recheck(struct raia_deferred *deferred) {
   begin_queued(RAIA_OF(struct raia_limiter, recheck, deferred));
 }
 
-/* Takes `t` from where its state has put it. An attempt that was under way
-   makes room for one that is queued. */
+/* Removes `t` from wherever its state has put it. An attempt that was running
+   makes room for a queued call. */
 static void take_out(struct raia_transfer *t) {
   bool running = t->state == RAIA_RUNNING;
   raia_list_remove(&t->link);
@@ -41,7 +41,7 @@ static void take_out(struct raia_transfer *t) {
 static void finish(struct raia_transfer *t, enum raia_kind kind) {
   t->outcome.kind = kind;
   if (kind != RAIA_OK && kind != RAIA_HTTP)
-    t->outcome.status = 0; /* it may be of an attempt before */
+    t->outcome.status = 0; /* it may be left from an earlier attempt */
   t->state = RAIA_DONE;
   raia_transfer_release(t);
   raia_loop_remove(t->exchange.loop, &t->job);
@@ -50,7 +50,7 @@ static void finish(struct raia_transfer *t, enum raia_kind kind) {
 
 static void end_attempt(struct raia_transfer *t);
 
-/* Ends the attempt whose time is over, or begins the next one. */
+/* Times out the attempt under way, or begins the next one. */
 static void on_timer(struct raia_timer *timer) {
   struct raia_transfer *t = RAIA_OF(struct raia_transfer, timer, timer);
   if (t->state == RAIA_RUNNING) {
@@ -72,8 +72,8 @@ static void wait_until(struct raia_transfer *t, double due) {
 
 /* ---- held back by others of the client ---- */
 
-/* Keeps `t` from beginning until the time that a 429 has named, or ends it,
-   where that is longer than its own timeout. */
+/* Delays `t` until the time set by a 429, or ends it if that is longer than
+   its timeout. */
 static void hold_back(struct raia_transfer *t, double until, double now) {
   if (until - t->held_from <= t->asked.timeout) {
     wait_until(t, until);
@@ -85,8 +85,8 @@ static void hold_back(struct raia_transfer *t, double until, double now) {
   finish(t, RAIA_HTTP);
 }
 
-/* Has `t` wait for others of its client. That takes no longer than they do,
-   once the protocol is known; and until then, no longer than its timeout. */
+/* Queues `t` behind other calls of its client. That ends when they do or,
+   while the protocol is unknown, with its timeout. */
 static void queue(struct raia_transfer *t, struct raia_limiter *limiter,
                   double now) {
   if (limiter->cold && now - t->held_from >= t->asked.timeout) {
@@ -133,15 +133,16 @@ static void attempt(struct raia_transfer *t, struct raia_limiter *limiter) {
                  t->exchange.started + t->asked.timeout, on_timer);
 }
 
-/* Begins an attempt of `t`, or has it wait for its turn. */
+/* Begins an attempt of `t`, or makes it wait for its turn. */
 static void begin(struct raia_transfer *t) {
   struct raia_limiter *limiter = limiter_of(t);
   take_out(t);
   if (limiter->protocol == RAIA_HTTP2 &&
       t->exchange.loop->sockets.multiplexing == 0)
-    limiter->cold = true; /* the next connection may be of another */
+    limiter->cold = true; /* the next connection may differ */
   bool open = raia_limiter_open(limiter);
-  if (open && limiter->not_before == 0) { /* as most: the clock is not asked */
+  if (open && limiter->not_before ==
+                  0) { /* the usual case, without reading the clock */
     attempt(t, limiter);
     return;
   }
@@ -158,8 +159,8 @@ static void begin(struct raia_transfer *t) {
     attempt(t, limiter);
 }
 
-/* A 429 is for all calls of the client: none of them begins an attempt until
-   the service wants to be asked again. */
+/* A 429 applies to all calls of the client: none begins an attempt before the
+   time that the service has named. */
 static void slow_down(const struct raia_transfer *t, double now,
                       double random) {
   struct raia_limiter *limiter = limiter_of(t);
@@ -180,7 +181,9 @@ static void end_attempt(struct raia_transfer *t) {
     begin(t);
     return;
   }
-  if (t->probes && limiter->cold && /* in vain: the others wait no longer */
+  if (t->probes &&
+      limiter
+          ->cold && /* the probe failed: the others need not wait any longer */
       raia_limiter_learned(limiter, RAIA_HTTP1))
     raia_loop_defer(loop, &limiter->recheck);
   t->attempt_ended = true;
@@ -223,10 +226,10 @@ static bool is_under_way(const struct raia_transfer *t) {
 
 void raia_transfer_stop(struct raia_transfer *t, enum raia_kind kind) {
   if (is_under_way(t))
-    raia_loop_after_fork(t->exchange.loop); /* which may end it */
+    raia_loop_after_fork(t->exchange.loop); /* which may end `t` */
   if (!is_under_way(t))
     return;
-  if (t->state == RAIA_RUNNING) /* for what was sent */
+  if (t->state == RAIA_RUNNING) /* to record how much was sent */
     raia_exchange_judge_stopped(&t->exchange);
   take_out(t);
   finish(t, kind);

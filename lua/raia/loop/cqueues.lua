@@ -1,4 +1,4 @@
--- raia under cqueues: in a coroutine that a controller runs, calls suspend there.
+-- raia under cqueues: calls suspend in the coroutines that a controller runs.
 local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
 
@@ -24,7 +24,7 @@ function loop.resume(signal)
   signal:signal()
 end
 
--- Has a coroutine of the controller wait for what a task has yielded for cqueues to wait for.
+-- Makes a coroutine of the controller wait for what a task has yielded for cqueues.
 function loop.adopt(go_on, kind, ...)
   local controller = cqueues.running()
   if kind ~= cqueues._POLL or not controller then return nil end
@@ -36,7 +36,7 @@ function loop.adopt(go_on, kind, ...)
   return function() abandoned:signal() end
 end
 
--- A coroutine in a controller that steps when there is something to do, and ends with it.
+-- A coroutine in a controller that steps raia's loop while there is something to do.
 local function pump(controller)
   local changed = pumps[controller]
   while fd or seconds do

@@ -6,8 +6,8 @@ local polls, timer = {}, nil -- polls by their descriptors; of which there is on
 
 local loop = {}
 
--- What is not needed is stopped, not closed: luv crashes when the process ends with a handle that
--- is still closing.
+-- Unused handles are stopped, not closed: luv crashes when the process ends with a handle that is
+-- still closing.
 function loop.watch(fd, seconds, step)
   timer = timer or uv.new_timer()
   for other, poll in pairs(polls) do

@@ -1,10 +1,10 @@
 -- Starts a sandbox as a process of its own: require "raia.sandbox".start { ... }.
--- Needs nothing but Lua; lua-http is the other process's concern.
+-- Needs nothing but Lua; only the other process needs lua-http.
 
 local OPTIONS = { port = "number", key = "string", delay = "number", agent = "string",
   outbox = "string", tls_cert = "string", tls_key = "string", lua = "string" }
 
--- Where this file is: as `require` says, or the debug library where a host's own does not.
+-- The folder of this file, from `require` or, if a host's own does not tell, the debug library.
 local package, debug, io, os = package, debug, io, os -- which a host may take away
 local function folder(file) return tostring(file):match("^@?(.*)init%.lua$") end
 local HERE = folder(select(2, ...)) or debug and folder(debug.getinfo(1, "S").source)
@@ -28,7 +28,7 @@ local function check(options)
   end
 end
 
--- The shell says its process id and becomes the sandbox. The key goes by the environment.
+-- The shell prints its process id and becomes the sandbox. The key is passed in the environment.
 local function command(options, key)
   local path, cpath = HERE:gsub("raia[/\\]sandbox[/\\]$", "") .. "?.lua;;", ";;"
   if package and _VERSION == "Lua 5.4" then path, cpath = package.path, package.cpath end

@@ -22,7 +22,7 @@ local function load_or_fail(name, advice)
   return found and result or fail(advice or result)
 end
 
--- Gives the options, and the words after "--" if there are any.
+-- Returns the options, and the words after "--" if there are any.
 local function read_arguments()
   local argparse = load_or_fail("argparse",
     "argparse is missing (apt-get install lua-argparse, or luarocks install argparse)")
@@ -53,7 +53,7 @@ end
 local function number(name, text, most, convert)
   local value = convert(text)
   if not value or not (value >= 0 and value <= most) then
-    fail(("bad %s '%s': it is a number from 0 to %d"):format(name, text, most))
+    fail(("invalid %s '%s': expected a number from 0 to %d"):format(name, text, most))
   end
   return value
 end
@@ -94,7 +94,7 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
--- The Lua that runs this.
+-- The Lua interpreter that runs this.
 local function interpreter()
   local first = 0
   while arg[first - 1] do first = first - 1 end
@@ -132,7 +132,7 @@ local function wait_for_command(pipe, path, cpath, line, pid_file)
   os.exit(status)
 end
 
--- The process that the command is; it says so in a file before all else.
+-- The process of the command; it first writes its id to a file.
 local function read_pid(path)
   for _ = 1, 500 do
     local file = io.open(path)
@@ -196,7 +196,7 @@ local function stop_on_signals(controller)
   end
 end
 
--- A pipe that nobody reads any more is an error on its writing end, whatever is waited for there.
+-- A pipe without a reader shows an error on its writing end, whatever is polled for.
 local function stop_when_unread(controller)
   io.output(io.stderr)
   _G.print = function(...)

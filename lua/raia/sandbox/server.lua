@@ -27,7 +27,7 @@ local HOOK_COUNT = 1000000  -- instructions of an agent between two looks at the
 local NAMES = { [400] = "BadRequestError", [403] = "ForbiddenError", [404] = "NotFoundError",
   [405] = "MethodNotAllowedError", [413] = "PayloadTooLargeError" }
 
--- What goes out by each channel; the last field is the first message of the conversation.
+-- What each channel sends; the last field is the conversation's first message.
 local OUTGOING = {
   email = { "email to %s, %s: %s", "email", "emailSubject", "emailIntroduction" },
   sms = { "sms to %s: %s", "phoneNumber", "smsIntroduction" },
@@ -118,7 +118,7 @@ local function member_text(text, wanted)
   return result
 end
 
--- On one line, and harmless to a terminal.
+-- Escapes text for one line of a terminal.
 local function printable(text)
   local function escape(char) return ("\\u%04x"):format(utf8.codepoint(char)) end
   return (text:gsub("\n", "\\n"):gsub("%c", escape):gsub("\xc2[\x80-\x9f]", escape))
@@ -159,7 +159,7 @@ local function send(self, request)
   if self.delay > 0 then cqueues.sleep(self.delay) end
   local answer = self.agent(text, view)
   if type(answer) ~= "string" or not utf8.len(answer) then
-    error("the agent returned no text in UTF-8 but a " .. type(answer), 0)
+    error("the agent must return UTF-8 text, not a " .. type(answer), 0)
   end
   return 201, object(MESSAGE, store.add(conversation, "assistant", "api", answer, question))
 end
@@ -174,7 +174,7 @@ local routes = {
     fields = store.send_fields },
 }
 
--- Gives the route and the id in the path, or nil and the methods that the path takes.
+-- Returns the route and the id in the path, or nil and the methods that the path takes.
 local function find_route(method, path)
   local allowed = {}
   for _, route in ipairs(routes) do
@@ -202,17 +202,17 @@ local function knows_key(self, headers)
   return (headers:get "agent-secret-key") == self.key
 end
 
--- Gives a status, a body (nil for none) and further headers.
+-- Returns a status, a body (nil for none) and further headers.
 local function answer_request(self, headers, text, size)
   if not knows_key(self, headers) then return failure(403, "INVALID_CREDENTIALS") end
   local path = (headers:get(":path") or ""):match("^[^?]*")
   local route, id = find_route(headers:get(":method"), path)
   if not route and id == "" then
-    return failure(404, "there is no such path here")
+    return failure(404, "no such path")
   elseif not route then
     return failure(405, "this path takes " .. id, nil, { allow = id })
   elseif size > MAX_BODY then
-    return failure(413, ("a body may hold %d bytes"):format(MAX_BODY))
+    return failure(413, ("a body may have at most %d bytes"):format(MAX_BODY))
   end
   local request = { conversation = self.store.conversations[id] }
   if route.fields then
@@ -227,7 +227,7 @@ local function answer_request(self, headers, text, size)
   return route[3](self, request)
 end
 
--- The whole body, so that the connection can be used again, of which MAX_BODY bytes are kept.
+-- Reads the whole body, so that the connection can be reused, and keeps MAX_BODY bytes of it.
 local function read_body(stream)
   local parts, size = {}, 0
   for chunk in function() return (stream:get_next_chunk(PEER_TIMEOUT)) end do
@@ -310,7 +310,7 @@ local function log(text)
   io.stderr:write("raia-sandbox: ", tostring(text):match("[^\n]*"), "\n")
 end
 
--- Listens; `url` of the result says where. On failure nil and a message.
+-- Listens; `url` of the result says where. Returns nil and a message on failure.
 function server.new(options)
   local self = setmetatable({ store = store.new() }, server)
   for _, name in ipairs { "key", "delay", "agent", "outbox" } do self[name] = options[name] end
@@ -338,7 +338,7 @@ function server.new(options)
   return self
 end
 
--- Serves for ever. What goes wrong in one connection is logged, and the others go on.
+-- Serves for ever. Errors of one connection are logged, and the others go on.
 function server:loop()
   while true do
     local ok, problem = self.controller:loop()

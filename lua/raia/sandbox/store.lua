@@ -105,7 +105,7 @@ function store:create(body, custom)
   return conversation
 end
 
--- The same person, by foreign key, phone number or email, is the same user again.
+-- A person with the same foreign key, phone number or email is the same user.
 function store:start(body, custom, first_message)
   local person = body.fkUserId or body.phoneNumber or body.email
   self.users[person] = self.users[person] or store.uuid()
@@ -136,7 +136,7 @@ function store:delete_user(user)
   end
 end
 
--- What an agent is shown: a copy, which it may change as it likes. The history is copied when it
+-- What an agent sees: a copy, which it may change as it likes. The history is copied when it
 -- is asked for.
 function store.view(conversation, context)
   local view = { customData = json.decode(conversation.custom) }
