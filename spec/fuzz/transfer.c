@@ -149,7 +149,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct raia_transfer t = {
       .asked = {.endpoint = endpoint, .path = "/x", .timeout = 5}};
   t.exchange = (struct raia_exchange){
-      .asked = &t.asked, .outcome = &t.outcome, .loop = &loop};
+      .asked = &t.asked,
+      .outcome = &t.outcome,
+      .limiter = raia_endpoint_limiter(t.asked.endpoint),
+      .loop = &loop};
   bool post = bits & 1;
   t.asked.method = post ? "POST" : "GET";
   t.asked.large = bits & 2;

@@ -210,9 +210,7 @@ int raia_client_new(lua_State *L) {
   client->max_retries = options.max_retries;
   client->max_response_bytes = options.max_response_bytes;
   client->log = level != RAIA_LOG_NONE;
-  open_endpoint(
-      L, client,
-      &options.endpoint); /* to here: the endpoint has its own copies */
+  open_endpoint(L, client, &options.endpoint); /* to here: it has copies */
   if (lua_istable(L, 1)) {
     lua_getiuservalue(L, 2, 1);
     client->on_event = raia_options_field(L, 1, "on_event") == LUA_TFUNCTION;

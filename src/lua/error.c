@@ -235,9 +235,8 @@ static void set_server_error(lua_State *L, int body) {
 int raia_error_push(lua_State *L, const struct raia_subject *subject,
                     const struct raia_failure *failure) {
   const struct raia_outcome *o = subject->outcome;
-  raia_hide_outcome(
-      subject->outcome,
-      subject->endpoint); /* before any text from outside is used */
+  /* Before any text from outside is used. */
+  raia_hide_outcome(subject->outcome, subject->endpoint);
   if (failure->body != 0)
     raia_hide_table(L, subject->endpoint, failure->body);
   lua_pushnil(L);

@@ -26,8 +26,7 @@ struct raia_operation {
   enum raia_owner owner;
   const char *method, *path; /* {} is replaced by an id */
   enum raia_takes takes;
-  const char
-      *shorthand;     /* the field to set if the body is given as a string */
+  const char *shorthand; /* the field that a string as body stands for */
   const char *option; /* a field of the body that may be given as an option */
   const struct raia_schema *schema;
   enum raia_result result;

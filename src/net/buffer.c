@@ -4,11 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void raia_buffer_init(struct raia_buffer *b, size_t limit) {
-  memset(b, 0, sizeof *b);
-  b->limit = limit;
-}
-
 static int resize(struct raia_buffer *b, size_t capacity) {
   char *data = realloc(b->data, capacity);
   if (data == NULL)
@@ -42,9 +37,4 @@ void raia_buffer_shrink(struct raia_buffer *b, size_t n) {
     return;
   b->length = n;
   (void)resize(b, n); /* on failure the buffer stays as it is */
-}
-
-void raia_buffer_free(struct raia_buffer *b) {
-  free(b->data);
-  raia_buffer_init(b, b->limit);
 }

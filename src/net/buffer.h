@@ -3,6 +3,7 @@
 #define RAIA_BUFFER_H
 
 #include <stddef.h>
+#include <stdlib.h>
 
 enum raia_append { RAIA_APPENDED, RAIA_OVER_LIMIT, RAIA_NO_ROOM };
 
@@ -11,7 +12,9 @@ struct raia_buffer {
   size_t length, capacity, limit;
 };
 
-void raia_buffer_init(struct raia_buffer *b, size_t limit);
+static inline void raia_buffer_init(struct raia_buffer *b, size_t limit) {
+  *b = (struct raia_buffer){.limit = limit};
+}
 
 /* Appends n bytes, or leaves the buffer unchanged and returns why. */
 enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
@@ -21,6 +24,9 @@ enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
 void raia_buffer_shrink(struct raia_buffer *b, size_t n);
 
 /* Frees the memory but keeps the limit, so the buffer can be reused. */
-void raia_buffer_free(struct raia_buffer *b);
+static inline void raia_buffer_free(struct raia_buffer *b) {
+  free(b->data);
+  raia_buffer_init(b, b->limit);
+}
 
 #endif

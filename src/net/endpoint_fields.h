@@ -12,10 +12,9 @@ struct raia_handle;
 
 struct raia_endpoint {
   struct raia_base_url base;
-  char *proxy, *ca_file;   /* proxy "": none */
-  struct raia_secrets key; /* masked in everything that comes from outside */
-  struct raia_secrets
-      login; /* the proxy's login, masked in libcurl's messages */
+  char *proxy, *ca_file;     /* proxy "": none */
+  struct raia_secrets key;   /* masked in all text from outside */
+  struct raia_secrets login; /* masked in all text from outside */
   struct raia_headers headers;
   struct curl_slist plain, content_type,
       expect; /* optional links before `headers` */

@@ -108,7 +108,8 @@ size_t raia_on_header(char *line, size_t size, size_t n, void *handle) {
   if (!count(x, &x->header_bytes, n, HEADER_BYTES_MAX))
     return 0;
   bool begins = n > 5 && strncasecmp(line, "HTTP/", 5) == 0;
-  raia_trace_watch(&h->trace, begins);
+  if (begins || h->trace.watching)
+    raia_trace_watch(&h->trace, begins);
   if (h->trace.folded)
     return 0;
   if (begins) {
@@ -156,7 +157,7 @@ static int remember_socket(const struct raia_handle *handle, int own,
 
 /* Records which protocol the server speaks. */
 static void learn(struct raia_exchange *x, enum raia_protocol protocol) {
-  struct raia_limiter *limiter = raia_endpoint_limiter(x->asked->endpoint);
+  struct raia_limiter *limiter = x->limiter;
   if (protocol == RAIA_HTTP2)
     raia_loop_multiplexes(x->loop, x->handle->multi);
   if (raia_limiter_learned(limiter, protocol))
@@ -177,7 +178,7 @@ int raia_on_ready(void *handle, char *ip, char *own_ip, int port,
                   int own_port) {
   struct raia_handle *h = handle;
   struct raia_exchange *x = h->exchange;
-  bool tls = raia_endpoint_limiter(x->asked->endpoint)->https;
+  bool tls = x->limiter->https;
   int fd = raia_loop_socket(x->loop, own_port, port);
   (void)ip;
   (void)own_ip;
@@ -300,8 +301,7 @@ static enum raia_kind kind_of(const struct raia_exchange *x, CURLcode code) {
   const struct raia_outcome *o = x->outcome;
   if (o->over_limit)
     return RAIA_TOO_LARGE;
-  if ((int)code ==
-      CURLE_TOO_LARGE_SINCE_8_8) /* no status: closed within the headers */
+  if ((int)code == CURLE_TOO_LARGE_SINCE_8_8) /* the reply's, or a proxy's */
     return o->sent ? RAIA_TOO_LARGE : RAIA_CONNECTION;
   if (x->no_room)
     return RAIA_NO_MEMORY;

@@ -27,6 +27,7 @@ struct raia_asked {
 struct raia_exchange {
   struct raia_asked *asked;
   struct raia_outcome *outcome;
+  struct raia_limiter *limiter; /* the endpoint's */
   struct raia_loop *loop;
   struct raia_handle *handle; /* NULL while none is under way */
   int socket;                 /* of its connection, or -1 if unknown */

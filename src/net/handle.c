@@ -11,8 +11,8 @@
    sends from 1 MiB on. Not always, as each header costs 2,500 instructions. */
 enum { EXPECT_BYTES = 64 * 1024 };
 
-static const long KEEPALIVE =
-    60; /* seconds of silence before the first probe and between probes */
+/* Seconds of silence before the first probe, and between probes. */
+static const long KEEPALIVE = 60;
 
 /* Bytes, libcurl's minimum. 8.14 and later allocate 64 KiB per upload by
    default; with less than that, 7.88 hangs when headers over TLS do not fit.

@@ -21,10 +21,8 @@ struct raia_limiter {
   long connections, active; /* the limit; attempts running */
   bool https;
   bool cold; /* no connection has shown which protocol the server speaks */
-  enum raia_protocol
-      protocol; /* the protocol that the server was last seen to speak */
-  double
-      not_before; /* no attempt before this time, after a 429; 0: no limit */
+  enum raia_protocol protocol; /* that the server was last seen to speak */
+  double not_before; /* after a 429: no attempt before then, 0: no limit */
   struct raia_deferred recheck; /* begins queued calls */
 };
 

@@ -15,10 +15,8 @@ struct raia_multi {
   double due;               /* when libcurl wants to be called, 0: never */
   struct raia_link handles; /* the handles in it */
   long active;              /* their number */
-  struct raia_deferred
-      refusals; /* ends the exchanges that a server has refused */
-  double
-      idle_from; /* for the loop: since when it has been empty, 0 if unknown */
+  struct raia_deferred refusals; /* ends what a server has refused */
+  double idle_from;              /* since when it has been empty, 0: unknown */
   struct raia_events *events;
   int tag; /* tag of its sockets in the events */
 };

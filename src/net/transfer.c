@@ -8,10 +8,6 @@
 
 static void begin(struct raia_transfer *t);
 
-static struct raia_limiter *limiter_of(const struct raia_transfer *t) {
-  return raia_endpoint_limiter(t->asked.endpoint);
-}
-
 /* ---- from state to state ---- */
 
 /* Begins queued calls while there is room. */
@@ -34,8 +30,8 @@ static void take_out(struct raia_transfer *t) {
   if (!running)
     return;
   raia_exchange_leave(&t->exchange);
-  limiter_of(t)->active--;
-  begin_queued(limiter_of(t));
+  t->exchange.limiter->active--;
+  begin_queued(t->exchange.limiter);
 }
 
 static void finish(struct raia_transfer *t, enum raia_kind kind) {
@@ -135,14 +131,13 @@ static void attempt(struct raia_transfer *t, struct raia_limiter *limiter) {
 
 /* Begins an attempt of `t`, or makes it wait for its turn. */
 static void begin(struct raia_transfer *t) {
-  struct raia_limiter *limiter = limiter_of(t);
+  struct raia_limiter *limiter = t->exchange.limiter;
   take_out(t);
   if (limiter->protocol == RAIA_HTTP2 &&
       t->exchange.loop->sockets.multiplexing == 0)
     limiter->cold = true; /* the next connection may differ */
   bool open = raia_limiter_open(limiter);
-  if (open && limiter->not_before ==
-                  0) { /* the usual case, without reading the clock */
+  if (open && limiter->not_before == 0) { /* most often; no clock needed */
     attempt(t, limiter);
     return;
   }
@@ -163,16 +158,18 @@ static void begin(struct raia_transfer *t) {
    time that the service has named. */
 static void slow_down(const struct raia_transfer *t, double now,
                       double random) {
-  struct raia_limiter *limiter = limiter_of(t);
+  struct raia_limiter *limiter = t->exchange.limiter;
   const struct raia_outcome *o = &t->outcome;
+  if (o->status != 429)
+    return;
   double wait = raia_retry_wait(o, o->attempts, o->attempts, random);
-  if (o->status == 429 && wait > 0)
+  if (wait > 0)
     limiter->not_before = fmax(limiter->not_before, now + wait);
 }
 
 /* Decides what follows an attempt that has been judged. */
 static void end_attempt(struct raia_transfer *t) {
-  struct raia_limiter *limiter = limiter_of(t);
+  struct raia_limiter *limiter = t->exchange.limiter;
   struct raia_loop *loop = t->exchange.loop;
   double now = raia_now(), random = raia_loop_random(loop);
   if (t->exchange.unusable) { /* as if it had not begun */
@@ -181,9 +178,7 @@ static void end_attempt(struct raia_transfer *t) {
     begin(t);
     return;
   }
-  if (t->probes &&
-      limiter
-          ->cold && /* the probe failed: the others need not wait any longer */
+  if (t->probes && limiter->cold && /* it failed: the others may go on */
       raia_limiter_learned(limiter, RAIA_HTTP1))
     raia_loop_defer(loop, &limiter->recheck);
   t->attempt_ended = true;
@@ -211,6 +206,7 @@ void raia_transfer_start(struct raia_loop *loop, struct raia_transfer *t) {
   raia_loop_after_fork(loop);
   t->exchange.asked = &t->asked;
   t->exchange.outcome = &t->outcome;
+  t->exchange.limiter = raia_endpoint_limiter(t->asked.endpoint);
   t->exchange.loop = loop;
   t->job.stop = stop_job;
   raia_loop_add(loop, &t->job);

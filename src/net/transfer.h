@@ -21,17 +21,15 @@ enum raia_transfer_state {
    state is RUNNING. The loop and the endpoint belong to the caller and outlive
    it. */
 struct raia_transfer {
-  struct raia_asked asked; /* set before the start */
-  struct raia_outcome
-      outcome; /* of the last attempt or, when done, of the call */
+  struct raia_asked asked;       /* set before the start */
+  struct raia_outcome outcome;   /* of the last attempt; when done, of all */
   struct raia_exchange exchange; /* the attempt under way */
 
   /* Links, from the start until it is done. */
   enum raia_transfer_state state;
   struct raia_job job;
-  struct raia_link link; /* in the limiter's queue, while QUEUED */
-  struct raia_timer
-      timer; /* timeout of the attempt, or start of the next one */
+  struct raia_link link;   /* in the limiter's queue, while QUEUED */
+  struct raia_timer timer; /* the attempt's timeout, or the next one's start */
   struct raia_completion completion;
   double held_from; /* since when other calls have delayed it, or 0 */
   bool probes; /* its attempt finds out which protocol the server speaks */
