@@ -90,6 +90,14 @@ local scenarios = {
   send_task = function()
     return raia.run(function() return serially(new_client(), text) end)
   end,
+  send_timeout = function()
+    return raia.run(function()
+      local conversation, check = new_client():conversation "c-1", 0
+      local function ask() return conversation:send(text) end
+      for _ = 1, count do check = check + #assert(raia.timeout(60, ask)).message end
+      return check
+    end)
+  end,
   send_cqueues = function()
     local check
     raia.use "cqueues"
@@ -155,6 +163,19 @@ local scenarios = {
       return messages
     end
     return history(new_client(), ask) + check
+  end,
+  spawn = function() -- and join, of nothing
+    local function nothing() end
+    return raia.run(function()
+      for _ = 1, count do raia.spawn(nothing):join() end
+      return count
+    end)
+  end,
+  sleepers = function() -- tasks that sleep a second
+    return raia.run(function()
+      for _ = 1, count do raia.spawn(raia.sleep, 1) end
+      return count
+    end)
   end,
   sleep = function() -- a second each, with nothing in flight but a connection open
     local conversation = new_client():conversation "c-1"

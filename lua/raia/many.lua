@@ -28,11 +28,14 @@ local function run(fn, ...)
   return results_of(main)
 end
 
+local function not_done(seconds, sent)
+  return core.failure("timeout", ("not done within %g s"):format(seconds), sent)
+end
+
 local function timeout(seconds, fn, ...)
   inner.check_seconds(seconds, "timeout")
   check_function(fn, "timeout")
-  local message = ("not done within %g s"):format(seconds)
-  if seconds == 0 then return core.failure("timeout", message, "no") end
+  if seconds == 0 then return not_done(seconds, "no") end
   local scope <close> = new_scope()
   local task = spawn_in(scope, scope, fn, ...)
   local function is_over() return task.ended or scope.failed end
@@ -42,7 +45,7 @@ local function timeout(seconds, fn, ...)
   end
   if scope:failure() then raise_failure(scope) end
   if not task.ended or task.results.cancelled then
-    local _, _, err = core.failure("timeout", message, "maybe")
+    local _, message, err = not_done(seconds, "maybe")
     err.results = task.partial
     return nil, message, err
   end

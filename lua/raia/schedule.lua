@@ -29,8 +29,6 @@ local schedule = { GRACE = GRACE, coroutine = coroutine }
 local tasks = {} -- those that have not ended, by their coroutines
 local first, last -- the tasks that are ready, linked by `next`
 local late_first, late_last -- tasks whose time is up: they run when no other is ready
-local turns = 0 -- how often a task has become ready
-local glance = 0
 local depth = 0 -- how many waits block, one within the other
 local closing_hard = false -- <close> handlers run that may not wait
 local starters = setmetatable({}, { __mode = "k" }) -- the tasks that started requests
@@ -64,8 +62,7 @@ local function never() return false end
 ---- Waking ---------------------------------------------------------------------------------------
 
 local function ready(task, late)
-  turns = turns + 1
-  task.waiting, task.next, task.turn = false, false, turns
+  task.waiting, task.next = false, false
   if late then
     if late_first then late_last.next = task else late_first = task end
     late_last = task
@@ -270,46 +267,34 @@ local function resume(task)
   end
 end
 
--- Gives each task that is ready now one turn.
+-- Gives GLANCE turns, or fewer if no task is ready any more.
 local function run_ready()
-  local stop = turns
-  while first and first.turn <= stop do -- a task may call this, too
+  for _ = 1, GLANCE do
     local task = first
+    if not task then return end
     first = task.next or nil
     if not task.ended then resume(task) end
   end
 end
 
 local function promote_late()
-  local task = late_first
-  if not task then return end
-  if first then last.next = task else first = task end
+  if not late_first then return end
+  if first then last.next = late_first else first = late_first end
   last, late_first, late_last = late_last, nil, nil
-  while task do
-    turns = turns + 1
-    task.turn, task = turns, task.next or nil
-  end
 end
 
 local moved = { waiter = nil } -- is waited for by those that call `step` in tasks
 
--- Gives the tasks that are ready a turn. When there is none, or every GLANCE turns, and unless
--- done(object), waits for what is in flight, for at most so many seconds. False where that would
--- be for ever.
+-- Gives the tasks that are ready some turns. Unless done(object) then, waits for at most `seconds`
+-- for what is in flight, or only looks if tasks are still ready. False if that would be for ever.
 local function turn(seconds, done, object)
   if depth <= DEPTH then
     run_ready()
     if done(object) then return true end
-    if first then
-      glance = glance + 1
-      if glance < GLANCE then return true end
-    elseif late_first then
-      promote_late()
-      return true
-    end
+    local late_alone = late_first and not first
+    promote_late() -- no other is ready, or these have waited for GLANCE turns
+    if late_alone then return true end
   end
-  glance = 0
-  if first then promote_late() end -- they have waited for GLANCE turns
   local in_flight, told = core.step(first and 0 or seconds)
   if moved.waiter and told and told > 0 then wake(moved.waiter) end
   return in_flight

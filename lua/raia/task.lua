@@ -2,7 +2,7 @@
 -- What is public of it is described in raia/meta.lua.
 local require, next, pairs = require, next, pairs -- which a host may take away later
 local setmetatable, getmetatable, type, tostring = setmetatable, getmetatable, type, tostring
-local pcall, xpcall, error = pcall, xpcall, error
+local pcall, xpcall, error, select = pcall, xpcall, error, select
 local table = table
 local core = require "raia.core".scheduler
 local schedule = require "raia.schedule"
@@ -72,7 +72,21 @@ end
 
 ---- How a task ends ------------------------------------------------------------------------------
 
-local no_memory = pack("not enough memory")
+local no_memory, nothing = pack("not enough memory"), pack()
+
+-- table.pack, but what is empty is one table for all.
+local function pack_some(...)
+  return select("#", ...) == 0 and nothing or pack(...)
+end
+
+-- What says, once collected, that nobody has joined a task that failed.
+local Unheard = {}
+
+function Unheard:__gc()
+  if not self.task.joined then
+    core.say("raia: a task that nobody joined failed: " .. tostring(self.task.failure[1]) .. "\n")
+  end
+end
 
 local function leave_scope(task)
   local scope = task.scope
@@ -98,7 +112,7 @@ local function finish(task, good, ...)
   tasks[task.co] = nil
   if task.grace_alarm then core.off(task.grace_alarm) end
   if good then
-    task.results = pack(...)
+    task.results = pack_some(...)
   elseif not task.failure and (...) == core.interrupted then
     task.results = pack(core.failure("cancelled", "the task was cancelled",
       task.fn and "no" or "maybe"))
@@ -106,6 +120,7 @@ local function finish(task, good, ...)
     task.results.cancelled = true
   else
     task.failure = task.failure or pack(...)
+    if not task.scope then task.unheard = setmetatable({ task = task }, Unheard) end
   end
   if schedule.is_awaited(task) then task.joined = true end
   if task.waiter then wake(task.waiter) end
@@ -206,6 +221,10 @@ function Scope:__close()
   local good, err = pcall(self.cancel, self)
   if good then good, err = pcall(wait_until_closed, self) end
   local task = self.youngest
+  while task do -- should there be no memory to end it now, it ends when it is resumed
+    task.overdue, task = true, task.older
+  end
+  task = self.youngest
   while task do
     local older = task.older
     if coroutine.status(task.co) ~= "normal" then schedule.close_hard(task) end
@@ -227,23 +246,21 @@ end
 
 ---- Task -----------------------------------------------------------------------------------------
 
-function Task:__gc()
-  if not self.ended and tasks[self.co] then
-    core.warn(("a task (%s) was dropped %s"):format(place(self),
-      self.arguments and "before it had begun" or "unfinished"))
-  elseif self.failure and not self.joined and not self.scope then
-    core.say("raia: a task that nobody joined failed: " .. tostring(self.failure[1]) .. "\n")
+-- What is collected as the program ends, and warns of the tasks that have not ended.
+schedule.last_words = setmetatable({}, { __gc = function()
+  for _, task in pairs(tasks) do
+    core.warn(("a task (%s) was dropped %s"):format(place(task),
+      task.arguments and "before it had begun" or "unfinished"))
   end
-end
+end })
 
 -- Creates a task that ends with `scope`; what it spawns ends with `home`. false: with no scope.
 local function spawn_in(scope, home, fn, ...)
   local callable = fn
   if type(fn) ~= "function" then fn = function(...) return callable(...) end end
   local task = setmetatable({
-    co = create(body), fn = fn, arguments = pack(...), scope = scope or false,
-    home = home or false,
-    waiting = true, next = false, turn = 0, waiter = false,
+    co = create(body), fn = fn, arguments = pack_some(...), scope = scope or false,
+    home = home or false, waiting = true, next = false, waiter = false, unheard = false,
     ended = false, joined = false, results = false, failure = false,
     ending = false, cancelled = false, delivered = false, overdue = false,
     alarm = false, request = false, object = false, owns = false, older = false, younger = false,

@@ -44,8 +44,8 @@ static int depth_of(lua_State *co) {
  */
 static int next_pcall(lua_State *co, const struct interrupt *i) {
   lua_Debug at;
-  int depth = depth_of(co);
-  for (int d = i->depth - 1; d > i->base; d--) {
+  int depth = depth_of(co); /* another error may have passed i->depth */
+  for (int d = (depth < i->depth ? depth : i->depth) - 1; d > i->base; d--) {
     lua_getstack(co, depth - d, &at);
     lua_getinfo(co, "f", &at);
     lua_CFunction f = lua_tocfunction(co, -1);
