@@ -11,7 +11,7 @@ end
 local plain = send_by "send"
 
 local rows = { -- the bounds are 7 to 10 % above what was measured
-  { "a send", bound = 1.10,
+  { "a send", bound = 1.15,
     { scenario = "send", at = "delay/d0", count = 320, less = { count = 20 }, per = 300 } },
   { "a message of a history", bound = 1.19,
     { scenario = "history", at = "static/h1000", count = 3, less = { at = "static/h100" },

@@ -77,6 +77,13 @@ $(BUILD)/targets/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.[ch]) $(BUILD)/libraia.
 
 OF_several = -lssl -lcrypto # its server's
 
+# Random steps and random programs, by the million.
+HUNT = HUNT_STEPS=20000 HUNT_SEEDS="11 12 13 14" MODEL_PROGRAMS=200000 MODEL_SEED=1000000 \
+  DEADLINE_ANSWERS=10000
+hunt:
+	@$(HUNT) $(MAKE) -s test \
+	  SPECS="spec/random_programs_spec.lua spec/task_model_spec.lua spec/task_turns_spec.lua"
+
 soak:
 	$(call install_missing,$(TEST_PACKAGES))
 	@$(MAKE) -s all
@@ -92,4 +99,4 @@ interop:
 distro:
 	@spec/distro.sh $(SUITE)
 
-.PHONY: asan kqueue kqueue_module memory memory_host valgrind tsan fuzz replays soak interop distro
+.PHONY: asan kqueue kqueue_module memory memory_host valgrind tsan fuzz replays hunt soak interop distro

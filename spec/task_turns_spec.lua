@@ -60,6 +60,27 @@ describe("tasks", function()
       end)
     end
 
+    it("is never lost: thousands around their deadline, counted by on_event", function()
+      local count, arrived = tonumber(os.getenv "DEADLINE_ANSWERS" or 2000), 0
+      local many <close> = connect(server, { max_connections = 100, on_event = function(event)
+        if event.status == 200 then arrived = arrived + 1 end
+      end })
+      local list = {}
+      for i = 1, count do list[i] = i end
+      local given, late = 0, 0
+      assert(raia.map(list, function(i)
+        local reply, _, err = raia.timeout(0.08 + i % 60 / 1000, function()
+          return many:request("GET", "/after/0.1")
+        end)
+        if reply then given = given + 1 end
+        if err and err.kind == "timeout" then late = late + 1 end
+        return true
+      end, { concurrency = 100 }))
+      assert.equal(arrived, given)
+      assert.equal(count, given + late)
+      assert.is_true(given > 0 and late > 0, ("%d given, %d late"):format(given, late))
+    end)
+
     it("counts for who joins the task that has it", function()
       local path = raia.run(function()
         raia.spawn(function()
