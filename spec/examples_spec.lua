@@ -218,6 +218,72 @@ describe("the example", function()
     end
   end)
 
+  it("race takes the answer of whichever agent is first, and of the other if one fails", function()
+    local output, status = run "race.lua tea?"
+    assert.matches("^%u+_KEY\tYou said: tea%?\n$", output)
+    assert.equal(0, status)
+    local with_key = support.of_sandbox(sandbox)
+    with_key.FAST_KEY = "wrong"
+    output, status = support.run("lua5.4 examples/race.lua tea?", with_key)
+    assert.matches("CAREFUL_KEY\tYou said: tea%?\n$", output)
+    assert.equal(0, status)
+    with_key.CAREFUL_KEY = "wrong"
+    output, status = support.run("lua5.4 examples/race.lua tea?", with_key)
+    assert.matches("! [^\n]*403[^\n]*\n[^\n]*! [^\n]*403", output)
+    assert.equal(1, status)
+  end)
+
+  describe("panel", function()
+    local agent
+
+    before_each(function() agent = os.tmpname() end)
+    after_each(function() os.remove(agent) end)
+
+    -- Asks a panel whose seats answer with these words, in turn.
+    local function ask(words)
+      local file = assert(io.open(agent, "w"))
+      file:write(("local words = { %s }\nreturn function() return table.remove(words, 1) end")
+        :format(words))
+      file:close()
+      local own <close> = assert(start { agent = agent })
+      return support.run("lua5.4 examples/panel.lua", support.of_sandbox(own))
+    end
+
+    it("stops as soon as a majority agrees", function()
+      local output, status = ask '"Yes.", "no", "YES, it is", "yes!", "yes"'
+      assert.matches("\nverdict\tyes\n$", output)
+      assert.equal(0, status)
+      assert.is_true(select(2, output:gsub("\n", "")) <= 5, output)
+    end)
+
+    it("says when none does", function()
+      local output, status = ask '"yes", "yes", "no", "no", "perhaps"'
+      assert.matches("\nverdict\tnone\n$", output)
+      assert.equal(1, status)
+    end)
+  end)
+
+  it("pipeline answers each line, whatever their number", function()
+    local questions, seen = {}, 0
+    for i = 1, 60 do questions[i] = "question " .. i end
+    local output, status = run("pipeline.lua", table.concat(questions, "\n"))
+    for question, answer in output:gmatch "([^\t\n]+)\tYou said: ([^\n]+)\n" do
+      assert.equal(question, answer)
+      seen = seen + 1
+    end
+    assert.equal(60, seen, output)
+    assert.equal(0, status)
+  end)
+
+  it("person passes on what a person says, until that is ok", function()
+    local output, status = support.run(
+      "(echo shorter; sleep 0.3; echo kinder; echo ok) | lua5.4 examples/person.lua 'A letter'",
+      environment)
+    assert.equal("You said: A letter\nYou said: Change this: shorter\n"
+      .. "You said: Change this: kinder\n", output)
+    assert.equal(0, status)
+  end)
+
   it("luv_timer prints an answer while a timer goes on", function()
     local slow <close> = assert(start { delay = 0.5 })
     local output, status =
