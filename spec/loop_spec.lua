@@ -82,6 +82,27 @@ describe("a call", function()
       assert(value == nil and type(message) == "string" and err == nil)
       return request:wait()
     end, path = "/slow" },
+    { "in raia.timeout, with time enough", function(client)
+      return raia.timeout(20, client.request, client, "GET", "/slow")
+    end, path = "/slow" },
+    { "in raia.timeout, with too little", function(client)
+      return raia.timeout(0.2, client.request, client, "GET", "/hang")
+    end, kind = "timeout", closes = 1 },
+    { "that raia.each gives, the other being slower", function(client)
+      local all
+      for _, reply, message, err in raia.each({ "/hang", "/ok" }, function(path)
+        return client:request("GET", path)
+      end) do
+        all = all or { reply, message, err }
+        if all then break end
+      end
+      return table.unpack(all, 1, 3)
+    end, path = "/ok", closes = 1 },
+    { "whose reply a queue hands over", function(client, beside)
+      local queue = raia.queue(1)
+      beside(function() queue:put(client:request("GET", "/slow")) end)
+      return queue:take(20)
+    end, path = "/slow" },
     { "one of fifty side by side", function(client)
       local list = {}
       for i = 1, 50 do list[i] = "/200/" .. i end

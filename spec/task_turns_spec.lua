@@ -306,9 +306,28 @@ describe("tasks", function()
     end)
   end)
 
-  it("may be as many as memory has room for, and sleep", function()
+  it("may be waited for in vain time and again: nothing grows", function()
     raia.run(function()
-      for i = 1, 20000 do raia.spawn(raia.sleep, 0.1 + i % 100 / 1000) end
+      local task = raia.spawn(raia.sleep, 60)
+      local function kilobytes(count)
+        for _ = 1, count do
+          assert.equal("timeout", select(3, raia.timeout(0.0001, task.join, task)).kind)
+        end
+        collectgarbage()
+        collectgarbage()
+        return collectgarbage "count"
+      end
+      local before = kilobytes(200)
+      assert.is_true(kilobytes(2000) - before < 100)
+      task:cancel()
     end)
+  end)
+
+  it("may be as many as memory has room for: 64,000 that sleep take some seconds", function()
+    local before = os.clock()
+    raia.run(function()
+      for i = 1, 64000 do raia.spawn(raia.sleep, 1 + i * 7919 % 64000 / 64000) end
+    end)
+    assert.is_true(os.clock() - before < 20) -- twice as many take twice as long: see the bench
   end)
 end)
