@@ -11,17 +11,19 @@
 #include <poll.h>
 #include <time.h>
 
-/* A clock that jumps over waits for a time. */
+/* A clock that jumps over waits for a time: the linker (--wrap) has raia's
+   files use it. */
 static double skipped; /* seconds */
-static int jumping_clock(clockid_t id, struct timespec *now) {
-  int status = clock_gettime(id, now);
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now) {
+  int status = __real_clock_gettime(id, now);
   double seconds = (double)now->tv_sec + skipped;
   now->tv_sec = (time_t)seconds;
   now->tv_nsec += (long)((seconds - (double)now->tv_sec) * 1e9);
   return status;
 }
-#define clock_gettime jumping_clock
-#include "../../src/net/timer.c"
 
 enum { CALLS_MAX = 5, LARGE_BODY = 100000, TIMEOUT = 10 };
 

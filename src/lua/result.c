@@ -140,8 +140,8 @@ static int push_reply(lua_State *L, const struct raia_subject *s, int client,
     return unexpected(L, s, lua_tostring(L, -1));
   }
   lua_pushlstring(L, o->reply.data, o->reply.length);
-  raia_buffer_shrink(&o->reply,
-                     RAIA_EXCERPT); /* do not hold a large text twice */
+  if (o->reply.length > RAIA_EXCERPT) /* do not hold a large text twice */
+    raia_buffer_shrink(&o->reply, RAIA_EXCERPT);
   if (!raia_json_decode(L))
     return unexpected(L, s, lua_tostring(L, -1));
   if (result == RAIA_RESULT_TABLE)

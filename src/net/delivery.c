@@ -43,10 +43,6 @@
 #define POLLRDHUP 0
 #endif
 
-void raia_delivery_reset(struct raia_delivery *d) {
-  *d = (struct raia_delivery){.easy = d->easy, .goaways = d->goaways};
-}
-
 /* ---- the starts of an attempt ---- */
 
 bool raia_delivery_may_connect(struct raia_delivery *d) {

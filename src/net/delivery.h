@@ -42,7 +42,9 @@ struct raia_delivery {
 };
 
 /* Resets it for another attempt. */
-void raia_delivery_reset(struct raia_delivery *d);
+static inline void raia_delivery_reset(struct raia_delivery *d) {
+  *d = (struct raia_delivery){.easy = d->easy, .goaways = d->goaways};
+}
 
 /* Whether libcurl may open another socket for the attempt. */
 bool raia_delivery_may_connect(struct raia_delivery *d);

@@ -131,7 +131,7 @@ double raia_loop_random(struct raia_loop *loop) {
 
 bool raia_loop_open(struct raia_loop *loop) {
   raia_process_init();
-  loop->forks = raia_process_forks();
+  loop->forks = raia_process_forks;
   raia_list_init(&loop->jobs);
   raia_list_init(&loop->completions);
   raia_list_init(&loop->deferred);
@@ -168,9 +168,9 @@ void raia_loop_close(struct raia_loop *loop) {
    child abandons them for good: cleaning up would close the parent's TLS
    sessions. */
 void raia_loop_after_fork(struct raia_loop *loop) {
-  if (loop->events == NULL || loop->forks == raia_process_forks())
+  if (loop->events == NULL || loop->forks == raia_process_forks)
     return;
-  loop->forks = raia_process_forks();
+  loop->forks = raia_process_forks;
   for (int i = 0; i < loop->open; i++)
     raia_multi_abandon(&loop->multis[i]);
   raia_sockets_free(&loop->sockets);

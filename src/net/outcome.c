@@ -17,12 +17,6 @@ void raia_outcome_reset(struct raia_outcome *o, bool idempotent) {
   raia_outcome_forget_headers(o);
 }
 
-void raia_outcome_forget_headers(struct raia_outcome *o) {
-  o->retry_after = -1;
-  o->content_type[0] = o->request_id[0] = '\0';
-  o->json = true; /* a reply without Content-Type counts as JSON */
-}
-
 enum raia_reach raia_reach(const struct raia_outcome *o) {
   static const long refusals[] = {400, 401, 403, 404, 405, 413, 415, 422, 429};
   if (!o->sent)

@@ -58,7 +58,11 @@ struct raia_outcome {
 void raia_outcome_reset(struct raia_outcome *o, bool idempotent);
 
 /* Clears what headers have set, as when a final reply follows a 1xx. */
-void raia_outcome_forget_headers(struct raia_outcome *o);
+static inline void raia_outcome_forget_headers(struct raia_outcome *o) {
+  o->retry_after = -1;
+  o->content_type[0] = o->request_id[0] = '\0';
+  o->json = true; /* a reply without Content-Type counts as JSON */
+}
 
 /* How far the last attempt has got. */
 enum raia_reach raia_reach(const struct raia_outcome *o);

@@ -6,16 +6,16 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-static unsigned forks;
+unsigned raia_process_forks;
 
-static void on_fork(void) { forks++; } /* in the child */
+static void on_fork(void) { raia_process_forks++; } /* in the child */
 
 /* Never undone: others in the process may use libcurl, too. */
 static void init(void) {
   Dl_info self;
   (void)curl_global_init(CURL_GLOBAL_ALL);
   (void)pthread_atfork(NULL, NULL, on_fork);
-  if (dladdr(&forks, &self) != 0)
+  if (dladdr(&raia_process_forks, &self) != 0)
     (void)dlopen(self.dli_fname, RTLD_LAZY | RTLD_NODELETE);
 }
 
@@ -28,5 +28,3 @@ void raia_process_init(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, init);
 }
-
-unsigned raia_process_forks(void) { return forks; }

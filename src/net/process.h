@@ -10,6 +10,6 @@ const char *raia_process_old_libcurl(void);
 void raia_process_init(void);
 
 /* The number of forks between the process that called init and this one. */
-unsigned raia_process_forks(void);
+extern unsigned raia_process_forks;
 
 #endif

@@ -2,13 +2,6 @@
 #include "timer.h"
 
 #include <stddef.h>
-#include <time.h>
-
-double raia_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* Melds two heaps, either of which may be empty. */
 static struct raia_timer *join(struct raia_timer *a, struct raia_timer *b) {

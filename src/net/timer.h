@@ -2,6 +2,8 @@
 #ifndef RAIA_TIMER_H
 #define RAIA_TIMER_H
 
+#include <time.h>
+
 /* A timer. A zeroed one is not set. */
 struct raia_timer {
   double due;                             /* on the clock of raia_now */
@@ -19,7 +21,11 @@ struct raia_timers {
 };
 
 /* Seconds of a clock that never goes back. */
-double raia_now(void);
+static inline double raia_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
 
 /* Sets a timer that is not set. */
 void raia_timer_set(struct raia_timers *timers, struct raia_timer *timer,

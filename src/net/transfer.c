@@ -25,7 +25,8 @@ static void recheck(struct raia_deferred *deferred) {
 static void take_out(struct raia_transfer *t) {
   bool running = t->state == RAIA_RUNNING;
   raia_list_remove(&t->link);
-  raia_timer_stop(&t->timer);
+  if (t->timer.in != NULL)
+    raia_timer_stop(&t->timer);
   t->state = RAIA_READY;
   if (!running)
     return;
@@ -171,7 +172,6 @@ static void slow_down(const struct raia_transfer *t, double now,
 static void end_attempt(struct raia_transfer *t) {
   struct raia_limiter *limiter = t->exchange.limiter;
   struct raia_loop *loop = t->exchange.loop;
-  double now = raia_now(), random = raia_loop_random(loop);
   if (t->exchange.unusable) { /* as if it had not begun */
     t->exchange.fresh = true;
     t->outcome.attempts--;
@@ -182,6 +182,12 @@ static void end_attempt(struct raia_transfer *t) {
       raia_limiter_learned(limiter, RAIA_HTTP1))
     raia_loop_defer(loop, &limiter->recheck);
   t->attempt_ended = true;
+  if (t->outcome.kind == RAIA_OK) {
+    take_out(t);
+    finish(t, RAIA_OK);
+    return;
+  }
+  double now = raia_now(), random = raia_loop_random(loop);
   slow_down(t, now, random);
   take_out(t);
   double wait = raia_retry_wait(&t->outcome, t->outcome.attempts,
@@ -206,10 +212,10 @@ void raia_transfer_start(struct raia_loop *loop, struct raia_transfer *t) {
   raia_loop_after_fork(loop);
   t->exchange.asked = &t->asked;
   t->exchange.outcome = &t->outcome;
-  t->exchange.limiter = raia_endpoint_limiter(t->asked.endpoint);
   t->exchange.loop = loop;
   t->job.stop = stop_job;
   raia_loop_add(loop, &t->job);
+  t->exchange.limiter = raia_endpoint_limiter(t->asked.endpoint);
   if (loop->events == NULL)
     finish(t, RAIA_CLOSED);
   else
@@ -244,6 +250,7 @@ void raia_transfer_detach(struct raia_transfer *t) {
 }
 
 void raia_transfer_release(struct raia_transfer *t) {
-  raia_exchange_leave(&t->exchange);
+  if (t->exchange.handle != NULL)
+    raia_exchange_leave(&t->exchange);
   raia_headers_free(&t->asked.headers);
 }
