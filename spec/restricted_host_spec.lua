@@ -219,11 +219,6 @@ describe("a host", function()
       local file = assert(loadfile(package.searchpath("raia", package.path)))
       require = nil
       file("raia")]], "this host has no `require`" },
-    ["require, before raia.core is loaded"] = { [[
-      local open = package.loadlib(package.searchpath("raia.core", package.cpath),
-        "luaopen_raia_core")
-      require = nil
-      open("raia.core")]], "this host has no 'require'" },
     ["coroutine, for tasks"] = { [[
       coroutine = nil
       require "raia".spawn(print)]], "this host has no `coroutine`" },

@@ -7,7 +7,7 @@ local progress, queue = require "raia.progress", require "raia.queue"
 
 return {
   _VERSION = core._VERSION,
-  client = core.client, null = core.null, totable = core.totable,
+  client = core.client, null = core.null, totable = core.totable, array = core.array,
   run = many.run, gather = many.gather, map = many.map, each = many.each,
   timeout = many.timeout, queue = queue, now = task.now,
   spawn = task.spawn, sleep = task.sleep, step = task.step, use = task.use,

@@ -59,10 +59,18 @@ local raia = {}
 ---@return raia.Client
 function raia.client(options) end
 
----A copy of an object's fields as they came from the server, with JSON null as `raia.null`.
+---A copy of an object's fields as they came from the server; members that were null are absent.
 ---@param object raia.Conversation|raia.Message
 ---@return table
 function raia.totable(object) end
+
+---Marks a table as an array, so that it is sent as `[]` when it is empty. Arrays that came empty have
+---that mark, and so do, where lua-cjson is loaded, those with its `array_mt` or `empty_array_mt`;
+---other metatables mean nothing. Raises when the table has another metatable.
+---@generic T: table
+---@param list T
+---@return T list the same table
+function raia.array(list) end
 
 ---`invalid`: the data cannot be what the API takes, nothing was sent; `connection`: none, or it
 ---broke; `timeout`; `tls`: no connection that can be trusted; `http`: the server answered with
@@ -122,7 +130,7 @@ function client:conversation(id) end
 ---@param parts? raia.RequestParts
 ---@param options? raia.CallOptions
 ---@return table|string|number|boolean|lightuserdata|raia.Request|nil reply the decoded value: an
----object or array is a table, null is `raia.null`, false is false (without a message); true without
+---object or array is a table, null is `raia.null` (a member that is null is absent), false is false (without a message); true without
 ---a body
 ---@return string? message
 ---@return raia.Error? err any kind

@@ -55,10 +55,13 @@ function schedule.report()
 end
 
 -- Nothing is in flight and every task waits. A task whose coroutine was closed from outside has
--- ended; otherwise this is a deadlock, which is an error.
+-- ended; one that had no memory for its turn is given another; otherwise this is a deadlock, which
+-- is an error.
 function schedule.no_way_on()
   for co, task in pairs(tasks) do
-    if coroutine.status(co) == "dead" then return schedule.close_hard(task) end
+    local status = coroutine.status(co)
+    if status == "dead" then return schedule.close_hard(task) end
+    if status == "suspended" and not task.waiting then return schedule.ready(task) end
   end
   local report = schedule.report():gsub("^.-\n", "", 1)
   if next(tasks) == nil then report = "  the program itself" end

@@ -163,9 +163,6 @@ static void check_balance(long n, const long *before) {
   }
 }
 
-/* lua-cjson 2.1.0 forgets the buffers of a text that an error cuts short. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) { return "leak:cjson\n"; }
 const char *__lsan_default_options(void);
 const char *__lsan_default_options(void) { return "print_suppressions=0"; }
 

@@ -216,6 +216,10 @@ static void check_same(lua_State *L, int a, int b) {
   for (lua_pushnil(L); lua_next(L, a) != 0; lua_settop(L, top + 1)) {
     lua_pushvalue(L, top + 1);
     lua_rawget(L, b);
+    if (lua_type(L, top + 1) == LUA_TSTRING && raia_json_is_null(L, top + 2)) {
+      CHECK(lua_isnil(L, top + 3)); /* a null member is left out */
+      continue;
+    }
     check_same(L, top + 2, top + 3);
     more++;
   }
@@ -247,7 +251,7 @@ static int one(lua_State *L) {
   lua_newtable(L);
   push_table(L, &m, take(b) % 3);
   const int body = TABLES + 1;
-  bool good = raia_schema_check(L, body, m.schema);
+  bool good = raia_schema_write(L, body, m.schema);
   if (!good) {
     CHECK(lua_gettop(L) == body + 2);
     CHECK(lua_type(L, -1) == LUA_TSTRING && lua_type(L, -2) == LUA_TSTRING);
@@ -255,12 +259,11 @@ static int one(lua_State *L) {
     check_refusal(L);
     return 0;
   }
-  CHECK(lua_gettop(L) == body);
-  raia_json_encode(L, body);
+  CHECK(lua_gettop(L) == body + 1);
   size_t length;
   const char *text = lua_tolstring(L, -1, &length);
   CHECK(is_utf8(L, -1) && strlen(text) == length);
-  CHECK(raia_json_decode(L));
+  CHECK(raia_json_read(L));
   check_same(L, body, lua_gettop(L));
   return 0;
 }

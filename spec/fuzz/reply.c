@@ -19,7 +19,13 @@ static void check_value(lua_State *L, int depth) {
     CHECK(!isnan(x));
     CHECK(x != floor(x) || fabs(x) >= whole || (x == 0 && signbit(x)));
   } else if (lua_type(L, -1) == LUA_TTABLE) {
-    CHECK(!lua_getmetatable(L, -1));
+    if (lua_getmetatable(L, -1)) { /* of an empty array */
+      luaL_getmetatable(L, RAIA_ARRAY);
+      CHECK(lua_rawequal(L, -1, -2));
+      lua_pop(L, 2);
+      lua_pushnil(L);
+      CHECK(lua_next(L, -2) == 0);
+    }
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
       CHECK(lua_type(L, -2) == LUA_TSTRING || lua_isinteger(L, -2));
       check_value(L, depth + (lua_type(L, -1) == LUA_TTABLE));
@@ -86,7 +92,7 @@ static void check_error(lua_State *L, const char *body, size_t length) {
   if (lua_getfield(L, -1, "code") != LUA_TNIL) {
     const char *code = lua_tolstring(L, -1, &of_code);
     lua_pushlstring(L, body, length);
-    CHECK(raia_json_decode(L));
+    CHECK(raia_json_read(L));
     lua_getfield(L, -1, "name");
     CHECK(lua_rawequal(L, -1, -3) ||
           strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == of_code);

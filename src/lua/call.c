@@ -4,7 +4,6 @@
 #include "checkself.h"
 #include "conversation.h"
 #include "hooks.h"
-#include "json.h"
 #include "net/endpoint.h"
 #include "options.h"
 #include "request.h"
@@ -115,9 +114,8 @@ static void push_body(lua_State *L, const struct raia_operation *operation,
 static bool set_body(lua_State *L, int request) {
   struct raia_request *r = lua_touserdata(L, request);
   int body = lua_gettop(L);
-  bool good = raia_schema_check(L, body, r->operation->schema);
+  bool good = raia_schema_write(L, body, r->operation->schema);
   if (good) {
-    raia_json_encode(L, body);
     r->transfer.asked.body =
         keep(L, request, RAIA_REQUEST_BODY, &r->transfer.asked.body_length);
   } else {

@@ -5,7 +5,6 @@
 #include "checkself.h"
 #include "client.h"
 #include "error.h"
-#include "json.h"
 #include "net/endpoint.h"
 
 #include <lauxlib.h>
@@ -64,8 +63,6 @@ static int conversation_index(lua_State *L) {
   push_fields(L);
   lua_pushvalue(L, 2);
   lua_rawget(L, -2);
-  if (raia_json_is_null(L, -1))
-    lua_pushnil(L);
   return 1;
 }
 

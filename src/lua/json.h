@@ -1,4 +1,4 @@
-/* Converts between Lua values and JSON, by a private instance of lua-cjson. */
+/* Converts between Lua values and JSON (RFC 8259). */
 #ifndef RAIA_JSON_H
 #define RAIA_JSON_H
 
@@ -7,28 +7,32 @@
 
 enum { RAIA_DEPTH_MAX = 100 };
 
-/* Makes the instance and keeps it in the registry. Raises when lua-cjson is
-   missing. */
+/* The metatable of tables that are arrays even when they are empty. */
+#define RAIA_ARRAY "raia.array"
+
+/* Prepares a Lua state. */
 void raia_json_open(lua_State *L);
 
-/* The characters of a string, or -1 when it is not UTF-8. */
+/* Pushes the JSON of the table at `index`, and returns true. If it cannot be
+   written, pushes the path of what is wrong and a message, and returns false.
+   `array` is the name of a member of the table that is written as an array
+   when it is empty, or NULL. Calls no metamethods. */
+bool raia_json_write(lua_State *L, int index, const char *array);
+
+/* Replaces the JSON text at the top by its value and returns true, or by what
+   is wrong with it. Raises only when out of memory. Members that are null are
+   left out, whole numbers become integers as far as they are exact, and empty
+   arrays have the metatable RAIA_ARRAY. */
+bool raia_json_read(lua_State *L);
+
+/* The number of characters of a string, or -1 if it is not UTF-8. */
 long raia_utf8_length(const char *s, size_t length);
 
-/* Whether lua-cjson would carry all of the table at `index` as it is. If not,
-   pushes the path of what is wrong, and what is wrong with it. */
-bool raia_json_check(lua_State *L, int index);
-
-/* Pushes the JSON of the table at `index`, which passed the check. */
-void raia_json_encode(lua_State *L, int index);
-
-/* Replaces the JSON text at the top by its value, whole numbers as integers,
-   and returns true; or by what is wrong. Raises only when out of memory. */
-bool raia_json_decode(lua_State *L);
-
-/* Whether the value at `index` is JSON's null. */
+/* Whether the value at `index` is JSON's null, which is a null pointer. */
 bool raia_json_is_null(lua_State *L, int index);
 
-/* Pushes a copy of the table at `index`, and of those in it. */
+/* Pushes a copy of the table at `index` and of the tables in it, of which all
+   is made of JSON. */
 void raia_json_copy(lua_State *L, int index);
 
 #endif

@@ -2,7 +2,6 @@
 #include "message.h"
 
 #include "checkself.h"
-#include "json.h"
 
 #include <lauxlib.h>
 
@@ -23,8 +22,6 @@ static int message_index(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   lua_pushvalue(L, 2);
   lua_rawget(L, -2);
-  if (raia_json_is_null(L, -1))
-    lua_pushnil(L);
   return 1;
 }
 

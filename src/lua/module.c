@@ -28,9 +28,21 @@ static int totable(lua_State *L) {
   return 1;
 }
 
+/* raia.array(table): marks it as an array, and returns it. */
+static int array(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_argcheck(L, !lua_getmetatable(L, 1), 1,
+                "the table has a metatable already");
+  lua_settop(L, 1);
+  luaL_setmetatable(L, RAIA_ARRAY);
+  return 1;
+}
+
 int luaopen_raia_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"client", raia_client_new}, {"totable", totable}, {0, 0}};
+  static const luaL_Reg functions[] = {{"client", raia_client_new},
+                                       {"totable", totable},
+                                       {"array", array},
+                                       {0, 0}};
   static const char too_old[] =
       "raia needs libcurl 7.87 or later; this process has loaded %s";
   const char *old = raia_process_old_libcurl();

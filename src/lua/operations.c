@@ -37,7 +37,10 @@ static const struct raia_field delete_fields[] = {
     {.name = "conversationUserId", .required = RAIA_ALWAYS}, {0}};
 
 static const struct raia_field send_fields[] = {
-    {.name = "message", .required = RAIA_ALWAYS}, {.name = "context"}, {0}};
+    {.name = "message", .required = RAIA_ALWAYS},
+    {.name = "context"},
+    {.name = "files", .type = RAIA_LIST},
+    {0}};
 
 static const struct raia_schema start_schema = {start_fields, "channel",
                                                 channels};

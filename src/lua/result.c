@@ -142,7 +142,7 @@ static int push_reply(lua_State *L, const struct raia_subject *s, int client,
   lua_pushlstring(L, o->reply.data, o->reply.length);
   if (o->reply.length > RAIA_EXCERPT) /* do not hold a large text twice */
     raia_buffer_shrink(&o->reply, RAIA_EXCERPT);
-  if (!raia_json_decode(L))
+  if (!raia_json_read(L))
     return unexpected(L, s, lua_tostring(L, -1));
   if (result == RAIA_RESULT_TABLE)
     return lua_type(L, -1) == LUA_TTABLE || !o->unframed
@@ -164,7 +164,7 @@ static int push_http_error(lua_State *L, const struct raia_subject *s) {
   struct raia_failure failure = {0};
   if (o->reply.length > 0 && o->json) {
     lua_pushlstring(L, o->reply.data, o->reply.length);
-    if (raia_json_decode(L) && lua_type(L, -1) == LUA_TTABLE)
+    if (raia_json_read(L) && lua_type(L, -1) == LUA_TTABLE)
       failure.body = lua_gettop(L);
   }
   return raia_error_push(L, s, &failure);

@@ -62,11 +62,22 @@ static bool check_string(lua_State *L, const struct raia_field *f) {
   return false;
 }
 
+/* Whether the table at the top has elements, or nothing. */
+static bool is_list(lua_State *L) {
+  if (lua_rawlen(L, -1) > 0)
+    return true;
+  lua_pushnil(L);
+  bool has_names = lua_next(L, -2) != 0;
+  lua_pop(L, has_names ? 2 : 0);
+  return !has_names;
+}
+
 /* Checks the value at the top. */
 static bool check_field(lua_State *L, const struct raia_field *f,
                         int variant) {
-  static const int types[] = {LUA_TSTRING, LUA_TBOOLEAN, LUA_TTABLE};
-  static const char *const names[] = {"string", "boolean", "table"};
+  static const int types[] = {LUA_TSTRING, LUA_TBOOLEAN, LUA_TTABLE,
+                              LUA_TTABLE};
+  static const char *const names[] = {"string", "boolean", "table", "list"};
   int type = lua_type(L, -1);
   if (type == LUA_TNIL)
     return (f->required & variant) == 0 ||
@@ -79,8 +90,10 @@ static bool check_field(lua_State *L, const struct raia_field *f,
                     raia_json_is_null(L, -2) ? "null" : luaL_typename(L, -2));
     return false;
   }
-  if (type == LUA_TTABLE && lua_rawlen(L, -1) > 0)
+  if (f->type == RAIA_OBJECT && lua_rawlen(L, -1) > 0)
     return refuse_field(L, f->name, "must have names, not numbered elements");
+  if (f->type == RAIA_LIST && !is_list(L))
+    return refuse_field(L, f->name, "must be a list");
   return type != LUA_TSTRING || check_string(L, f);
 }
 
@@ -106,7 +119,15 @@ static bool check(lua_State *L, int index, const struct raia_schema *schema) {
   return true;
 }
 
-bool raia_schema_check(lua_State *L, int index,
+/* The field that is a list, or NULL. */
+static const char *list_of(const struct raia_schema *schema) {
+  for (const struct raia_field *f = schema->fields; f->name != NULL; f++)
+    if (f->type == RAIA_LIST)
+      return f->name;
+  return NULL;
+}
+
+bool raia_schema_write(lua_State *L, int index,
                        const struct raia_schema *schema) {
   int top = lua_gettop(L);
   index = lua_absindex(L, index);
@@ -116,5 +137,5 @@ bool raia_schema_check(lua_State *L, int index,
     lua_settop(L, top + 2);
     return false;
   }
-  return raia_json_check(L, index);
+  return raia_json_write(L, index, schema == NULL ? NULL : list_of(schema));
 }

@@ -5,7 +5,7 @@
 #include <lua.h>
 #include <stdbool.h>
 
-enum raia_type { RAIA_STRING, RAIA_BOOLEAN, RAIA_OBJECT };
+enum raia_type { RAIA_STRING, RAIA_BOOLEAN, RAIA_OBJECT, RAIA_LIST };
 
 /* Sets of the schema's variants, as bits in the order of their names. */
 enum { RAIA_ALWAYS = -1 };
@@ -26,10 +26,11 @@ struct raia_schema {
   const char *const *variants; /* its values, ending with NULL */
 };
 
-/* Whether the table at `index` matches the schema and can be encoded as JSON.
-   If not, pushes the path of the offending value and a message. Unknown fields
-   pass. A NULL schema checks for JSON only. */
-bool raia_schema_check(lua_State *L, int index,
+/* Pushes the JSON of the table at `index` and returns true, if it matches the
+   schema and can be written. If not, pushes the path of the offending value
+   and a message, and returns false. Unknown fields pass. A NULL schema checks
+   nothing. */
+bool raia_schema_write(lua_State *L, int index,
                        const struct raia_schema *schema);
 
 #endif
