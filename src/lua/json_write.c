@@ -89,9 +89,14 @@ long raia_utf8_length(const char *s, size_t length) {
 
 /* ---- the text ---- */
 
-static void add(struct writer *w, const void *bytes, size_t n) {
-  if (raia_buffer_append(w->text, bytes, n) != RAIA_APPENDED)
+static inline void add(struct writer *w, const void *bytes, size_t n) {
+  struct raia_buffer *b = w->text;
+  if (n <= b->capacity - b->length) {
+    memcpy(b->data + b->length, bytes, n);
+    b->length += n;
+  } else if (raia_buffer_append(b, bytes, n) != RAIA_APPENDED) {
     luaL_error(w->L, "not enough memory");
+  }
 }
 
 /* Whether a byte stands for itself within a string, and is ASCII. */
@@ -270,11 +275,14 @@ static bool write_elements(struct writer *w, const struct place *here,
                            lua_Integer count, int depth) {
   lua_State *L = w->L;
   struct place child = {here, NULL, NULL, 0};
-  add(w, "[", 1);
+  lua_Integer keys = 0;
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+    keys++;
+  if (keys != count)
+    return refuse_keys(w, here);
   for (lua_Integer i = 1; i <= count; i++) {
     child.index = i;
-    if (i > 1)
-      add(w, ",", 1);
+    add(w, i == 1 ? "[" : ",", 1);
     if (lua_rawgeti(L, -1, i) == LUA_TNIL) {
       lua_pop(L, 1);
       return refuse_keys(w, here);
@@ -284,10 +292,7 @@ static bool write_elements(struct writer *w, const struct place *here,
     lua_pop(L, 1);
   }
   add(w, "]", 1);
-  lua_Integer keys = 0;
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
-    keys++;
-  return keys == count || refuse_keys(w, here);
+  return true;
 }
 
 /* Writes the members of the table at the top. */
