@@ -9,7 +9,7 @@ local HOLD = "local connection = ...; connection:request(); connection:wait_clos
 local DROP = "local connection = ...; connection:request()"
 
 local FIELDS = { "kind", "message", "status", "code", "details", "request_id", "sent", "retryable",
-  "retry_after", "attempts", "method", "path", "body", "field" }
+  "retry_after", "attempts", "method", "path", "host", "body", "field" }
 for _, name in ipairs(FIELDS) do FIELDS[name] = true end
 
 -- A server that gives every request the same reply.
@@ -242,6 +242,9 @@ describe("an answer of the server's that is", function()
         assert.same(case.details, err.details)
         assert.equal(case.retry_after, err.retry_after)
         assert.equal(case.request_id, err.request_id)
+        assert.equal(case.request_id and "(request " .. case.request_id .. ")",
+          message:match "%(request .-%)")
+        assert.equal(peer.base_url:match "//(.*)$", err.host)
         assert.equal(body ~= "" and body or nil, err.body)
         assert.is_truthy(message:find(tostring(status), 1, true), message)
         assert.is_truthy(message:find(case.says, 1, true), message)

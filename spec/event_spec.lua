@@ -2,6 +2,7 @@
 local cqueues = require "cqueues"
 local raia = require "raia"
 local calls = require "spec.support.calls"
+local run = require "spec.support.run".run
 local server = require "spec.support.server"
 
 local PATIENCE = 20 -- seconds until something that should happen counts as not happening
@@ -69,6 +70,25 @@ describe("on_event", function()
       assert(request:wait())
       assert.equal("1: 503 2: 503 3: 200 ", told["/" .. i])
     end
+  end)
+
+  it("is told the server's name for a request, and so is the log", function()
+    local peer <close> = server.start [[
+      local connection = ...
+      connection:request()
+      connection:reply(200, {}, { ["X-Request-Id"] = "r-16" })]]
+    local seen
+    local client <close> = connect(peer, { on_event = function(event) seen = event end })
+    assert(client:request("GET", "/x"))
+    assert.equal("r-16", seen.request_id)
+    local other <close> = server.start [[
+      local connection = ...
+      connection:request()
+      connection:reply(200, {}, { ["X-Request-Id"] = "r-17" })]]
+    local output = run("lua5.4 -", { RAIA_LOG = "info", URL = other.base_url }, [[
+      assert(require "raia".client { base_url = os.getenv "URL", secret_key = "k" }
+        :request("GET", "/x"))]])
+    assert.matches("connection new, request r%-17\n$", output)
   end)
 
   it("is told of attempts that came to nothing", function()

@@ -135,8 +135,8 @@ describe("the example", function()
       local output, status = send { RAIA_BASE_URL = sandbox.base_url,
         RAIA_AGENT_SECRET_KEY = "a-key-that-is-wrong" }
       assert.equal(1, status)
-      assert.matches("^Line 1: conversation:send: HTTP 403 INVALID_CREDENTIALS; it was refused: "
-        .. "check the secret key\n$", output)
+      assert.matches("^Line 1: conversation:send: HTTP 403 INVALID_CREDENTIALS %(request %S+%); "
+        .. "it was refused: check the secret key\n$", output)
       assert.equal(" 1 begun 1 unsent ", noted())
       output, status = send()
       assert.equal(0, status, output)

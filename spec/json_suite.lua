@@ -1,6 +1,5 @@
--- The published JSON test cases (JSONTestSuite, by its npm package), for `make json_suite`: what must
--- be read is read as Node reads it, what must be refused is refused.
-local raia = require "raia"
+-- The published JSON test cases (JSONTestSuite, by its npm package), for `make json_suite`: what
+-- must be read is read as Node reads it, what must be refused is refused.
 local server = require "spec.support.server"
 local connect = require "spec.support.client" ()
 

@@ -424,9 +424,9 @@ describe("what comes back", function()
 end)
 
 describe("raia.totable", function()
-  it("refuses what is no object of the API", function()
+  it("refuses what is neither an object of the API nor a table", function()
     local client = raia.client { secret_key = KEY, base_url = "http://127.0.0.1:1" }
-    for _, value in ipairs { client, client.conversations, {}, "text", 5, io.stdout } do
+    for _, value in ipairs { client, client.conversations, "text", 5, io.stdout } do
       assert.has_error(function() raia.totable(value) end)
     end
   end)

@@ -48,6 +48,7 @@ local raia = {}
 ---@field elapsed number seconds the attempt took
 ---@field attempt integer 1 for the first
 ---@field kind? raia.Kind when it failed
+---@field request_id? string the server's name for the request
 
 ---Makes a client. It holds its connections until it is closed or collected. With the environment
 ---variable `RAIA_LOG` set to `info` (a line an attempt) or `debug` (libcurl's own account, too) it
@@ -59,8 +60,9 @@ local raia = {}
 ---@return raia.Client
 function raia.client(options) end
 
----A copy of an object's fields as they came from the server; members that were null are absent.
----@param object raia.Conversation|raia.Message
+---A copy of an object's fields as they came from the server; members that were null are absent. Of a
+---table, a list of messages say, a copy in which the objects are tables.
+---@param object raia.Conversation|raia.Message|table
 ---@return table
 function raia.totable(object) end
 
@@ -96,6 +98,7 @@ function raia.array(list) end
 ---@field attempts integer how many were made
 ---@field method string
 ---@field path string without the query
+---@field host? string the host of the base URL, with its port; nil once the client is closed
 ---@field body? string the first 1,024 bytes of the server's answer; the key, where it is quoted in
 ---this or any other field, is masked
 ---@field field? string path of what is invalid, as in `customData.order.id`
@@ -206,7 +209,8 @@ function conversations:get(id, options) end
 function conversations:delete_all(conversationUserId, options) end
 
 ---A conversation. Its fields can be read by their names on the wire, such as `title`; one that is
----absent or null is nil, one that the API gains is there. `tostring` says which it is.
+---absent or null is nil, one that the API gains is there. `tostring` says which it is, `pairs` goes
+---through a copy of the fields, `==` compares ids, and fields cannot be assigned.
 ---@class raia.Conversation
 ---@field id string
 ---@field conversationUserId? string

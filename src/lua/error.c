@@ -2,7 +2,8 @@
 #include "error.h"
 
 #include "hide.h"
-#include "json.h"
+#include "net/endpoint.h"
+#include "utf8.h"
 
 #include <ctype.h>
 #include <lauxlib.h>
@@ -12,20 +13,13 @@ enum { WORDS_MAX = 300 };
 
 /* ---- text from outside ---- */
 
-/* The length in bytes of the UTF-8 character at `s`, 0 if there is none. */
-static size_t character(const char *s, size_t length) {
-  for (size_t n = 1; n <= 4 && n <= length; n++)
-    if (raia_utf8_length(s, n) == 1)
-      return n;
-  return 0;
-}
-
 void raia_error_push_clean(lua_State *L, const char *text, size_t length,
                            size_t most) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   for (size_t done = 0; length > 0 && done < most; done++) {
-    size_t n = character(text, length);
+    size_t n = raia_utf8_character((const unsigned char *)text,
+                                   (const unsigned char *)text + length);
     unsigned char c = (unsigned char)text[0], second = 0;
     if (n == 2)
       second = (unsigned char)text[1];
@@ -200,8 +194,13 @@ static void push_message(lua_State *L, const struct raia_subject *subject,
     lua_pushfstring(L, " (%d attempts)", o->attempts);
   else
     lua_pushliteral(L, "");
+  push_clean(L, subject, o->request_id);
+  if (*o->request_id != '\0') {
+    lua_pushfstring(L, " (request %s)", lua_tostring(L, -1));
+    lua_remove(L, -2);
+  }
   lua_pushstring(L, advice(o));
-  lua_concat(L, 4);
+  lua_concat(L, 5);
 }
 
 /* ---- the table ---- */
@@ -211,6 +210,16 @@ static void set_string(lua_State *L, const struct raia_subject *subject,
   if (value != NULL && *value != '\0') {
     raia_hide_push(L, subject->endpoint, value, strlen(value));
     lua_setfield(L, -2, name);
+  }
+}
+
+/* Sets the host, with its port, that the call was for. */
+static void set_host(lua_State *L, const struct raia_endpoint *endpoint) {
+  const char *url = endpoint == NULL ? NULL : raia_endpoint_url(endpoint);
+  const char *host = url == NULL ? NULL : strstr(url, "://");
+  if (host != NULL) {
+    lua_pushlstring(L, host + 3, strcspn(host + 3, "/"));
+    lua_setfield(L, -2, "host");
   }
 }
 
@@ -248,6 +257,7 @@ int raia_error_push(lua_State *L, const struct raia_subject *subject,
   set_string(L, subject, "kind", raia_kind_name(o->kind));
   set_string(L, subject, "method", subject->asked->method);
   set_string(L, subject, "path", subject->asked->path);
+  set_host(L, subject->endpoint);
   set_string(L, subject, "sent", o->reach == RAIA_TAKEN ? "maybe" : "no");
   set_string(L, subject, "request_id", o->request_id);
   set_string(L, subject, "field", failure->field);

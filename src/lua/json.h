@@ -25,9 +25,6 @@ bool raia_json_write(lua_State *L, int index, const char *array);
    arrays have the metatable RAIA_ARRAY. */
 bool raia_json_read(lua_State *L);
 
-/* The number of characters of a string, or -1 if it is not UTF-8. */
-long raia_utf8_length(const char *s, size_t length);
-
 /* Whether the value at `index` is JSON's null, which is a null pointer. */
 bool raia_json_is_null(lua_State *L, int index);
 

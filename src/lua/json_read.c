@@ -180,7 +180,7 @@ static bool push_number(struct reader *r, const char *from, bool integer) {
   return true;
 }
 
-static bool read_number(struct reader *r) {
+static bool parse_number(struct reader *r) {
   const char *from = r->at;
   bool integer = true;
   if (*r->at == '-')
@@ -292,7 +292,7 @@ static bool read_value(struct reader *r, int depth) {
     return read_word(r, "null");
   default:
     if (r->at < r->end && (*r->at == '-' || (*r->at >= '0' && *r->at <= '9')))
-      return read_number(r);
+      return parse_number(r);
     return fail(r, "a value");
   }
 }
@@ -309,7 +309,7 @@ bool raia_json_read(lua_State *L) {
     good = fail(&r, "the end");
   if (!good)
     lua_pushfstring(L, "expected %s at byte %I", r.expected,
-                    (LUAI_UACINT)(r.at - r.begin + 1));
+                    (LUAI_UACINT)(r.at - r.begin) + 1);
   lua_replace(L, text);
   lua_settop(L, text);
   return good;

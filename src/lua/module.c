@@ -7,26 +7,13 @@
 #include "json.h"
 #include "message.h"
 #include "net/process.h"
+#include "object.h"
 #include "request.h"
 #include "tasks.h"
 #include "version.h"
 #include "wait.h"
 
 #include <lauxlib.h>
-
-/* raia.totable(object): a copy of an object's fields. */
-static int totable(lua_State *L) {
-  if (luaL_testudata(L, 1, RAIA_MESSAGE) != NULL) {
-    lua_getiuservalue(L, 1, 1);
-  } else if (luaL_testudata(L, 1, RAIA_CONVERSATION) != NULL) {
-    lua_getiuservalue(L, 1, 1);
-    lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
-  } else {
-    luaL_argerror(L, 1, "a conversation or a message expected");
-  }
-  raia_json_copy(L, -1);
-  return 1;
-}
 
 /* raia.array(table): marks it as an array, and returns it. */
 static int array(lua_State *L) {
@@ -40,7 +27,7 @@ static int array(lua_State *L) {
 
 int luaopen_raia_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"client", raia_client_new},
-                                       {"totable", totable},
+                                       {"totable", raia_object_totable},
                                        {"array", array},
                                        {0, 0}};
   static const char too_old[] =
@@ -54,6 +41,7 @@ int luaopen_raia_core(lua_State *L) {
   raia_error_open(L);
   raia_message_open(L);
   raia_conversation_open(L);
+  raia_object_open(L);
   raia_request_open(L);
   raia_client_open(L);
   luaL_newlib(L, functions);

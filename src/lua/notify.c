@@ -42,17 +42,24 @@ void raia_notify_warn(lua_State *L, const char *text) {
    the client is closed. */
 static void log_attempt(const struct raia_transfer *t,
                         const struct raia_endpoint *endpoint) {
-  char path[201];
+  const struct raia_outcome *o = &t->outcome;
+  char path[201], id[sizeof o->request_id];
   snprintf(path, sizeof path, "%.200s", t->asked.path);
-  if (endpoint != NULL)
+  snprintf(id, sizeof id, "%s", o->request_id);
+  if (endpoint != NULL) {
     raia_endpoint_mask_cut(endpoint, path, strlen(path));
+    raia_endpoint_mask_cut(endpoint, id, strlen(id));
+  }
+  for (char *c = id; *c != '\0'; c++)
+    if (*c <= ' ' || *c > '~')
+      *c = '?';
   fprintf(stderr,
           "raia: %s %s: %s %ld, %.0f ms, attempt %d, %zu bytes out, %zu "
-          "in, connection %s\n",
-          t->asked.method, path, raia_kind_name(t->outcome.kind),
-          t->outcome.status, t->outcome.elapsed * 1000, t->outcome.attempts,
-          t->asked.body_length, t->outcome.reply.length,
-          t->outcome.reused ? "reused" : "new");
+          "in, connection %s%s%s\n",
+          t->asked.method, path, raia_kind_name(o->kind), o->status,
+          o->elapsed * 1000, o->attempts, t->asked.body_length,
+          o->reply.length, o->reused ? "reused" : "new",
+          *id == '\0' ? "" : ", request ", id);
 }
 
 /* ---- on_event and wake-ups ---- */
@@ -76,6 +83,11 @@ static void push_event(lua_State *L, const struct raia_request *r) {
   if (t->outcome.kind != RAIA_OK) {
     lua_pushstring(L, raia_kind_name(t->outcome.kind));
     lua_setfield(L, -2, "kind");
+  }
+  if (*t->outcome.request_id != '\0') {
+    raia_hide_push(L, r->client->endpoint, t->outcome.request_id,
+                   strlen(t->outcome.request_id));
+    lua_setfield(L, -2, "request_id");
   }
 }
 

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "message.h"
 #include "net/endpoint.h"
+#include "object.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static int push_success(lua_State *L, const struct raia_subject *s, int client,
       return unexpected(L, s, "no array 'messages'");
     if (!make_messages(L))
       return unexpected(L, s, "'messages' is not an array of objects");
+    raia_object_mark_list(L);
     return 1;
   case RAIA_RESULT_STARTED:
     if (!has_id(L, s, "conversationId"))

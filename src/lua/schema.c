@@ -2,6 +2,7 @@
 #include "schema.h"
 
 #include "json.h"
+#include "utf8.h"
 
 #include <lauxlib.h>
 #include <string.h>
