@@ -203,6 +203,20 @@ describe("what goes out", function()
     assert.same(query, got)
   end)
 
+  it("has numbers in a query as they are", function()
+    local peer <close> = replying(200, "{}")
+    local client <close> = connect(peer)
+    for text, number in pairs { ["0.30000000000000004"] = 0.1 + 0.2, ["5"] = 10 / 2,
+      ["9223372036854775807"] = math.maxinteger, ["0.1"] = 0.1 } do
+      assert(client:request("GET", "/x", { query = { n = number } }))
+      local requests = peer:requests()
+      assert.equal("/x?n=" .. text, requests[#requests].path)
+    end
+    for _, number in ipairs { 0 / 0, math.huge } do
+      assert.has_error(function() client:request("GET", "/x", { query = { n = number } }) end)
+    end
+  end)
+
   it("has a query and a body at once", function()
     local peer <close> = replying(200, "{}")
     assert(connect(peer):request("PUT", "/x", { query = { a = 1 }, body = { b = 2 } }))

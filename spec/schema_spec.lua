@@ -80,6 +80,17 @@ describe("a body is checked:", function()
     assert.equal(before, #peer:requests())
   end
 
+  it("a name that is a field's but for case and underscores is no field", function()
+    for wrong, right in pairs { custom_data = "customData", Title = "title",
+      conversation_user_id = "conversationUserId", CONTEXT = "context" } do
+      local fields = { conversationUserId = "u", [wrong] = "x" }
+      refuses(wrong, calls.create, fields)
+      local _, message = calls.create(fields)
+      assert.is_truthy(message:find("did you mean '" .. right .. "'?", 1, true), message)
+    end
+    assert(calls.create { conversationUserId = "u", titles = "x", custom = 1, _ = 2 })
+  end)
+
   -- That the body goes out as it is.
   local function takes(call, fields)
     local before = #peer:requests()

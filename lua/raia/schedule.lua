@@ -255,9 +255,8 @@ local function resume(task)
   if task.overdue then
     close_hard(task)
   elseif task.arguments then
-    local arguments, fn = task.arguments, task.fn
-    task.arguments, task.fn = false, false
-    settle(task, resume_coroutine(task.co, task, fn, unpack(arguments, 1, arguments.n)))
+    local arguments = task.arguments
+    settle(task, resume_coroutine(task.co, task, task.fn, unpack(arguments, 1, arguments.n)))
   elseif task.passed then
     local passed = task.passed
     task.passed = false

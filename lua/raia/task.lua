@@ -158,6 +158,7 @@ end
 
 -- The function of a task's coroutine. Below its own function there are two: this and xpcall.
 local function body(task, fn, ...)
+  task.arguments, task.fn = false, false -- it has begun
   return schedule.finish(task, xpcall(fn, failing, ...))
 end
 

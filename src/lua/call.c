@@ -4,6 +4,7 @@
 #include "checkself.h"
 #include "conversation.h"
 #include "hooks.h"
+#include "json.h"
 #include "net/endpoint.h"
 #include "options.h"
 #include "request.h"
@@ -211,6 +212,18 @@ static void add_encoded(lua_State *L, luaL_Buffer *b, int index) {
   luaL_addsize(b, (size_t)(raia_path_encode(out, s, length) - out));
 }
 
+/* Pushes the text of the value at the top of a query. */
+static void push_query_value(lua_State *L, int arg) {
+  char text[RAIA_NUMBER_MAX];
+  if (lua_type(L, -1) != LUA_TNUMBER) {
+    luaL_tolstring(L, -1, NULL);
+    return;
+  }
+  size_t length = raia_json_number(L, -1, text);
+  luaL_argcheck(L, length > 0, arg, "'query' has a number that is not finite");
+  lua_pushlstring(L, text, length);
+}
+
 /* Pushes the table at the top as a query, encoded. */
 static void push_query(lua_State *L, int arg) {
   int query = lua_gettop(L);
@@ -229,7 +242,7 @@ static void push_query(lua_State *L, int arg) {
       luaL_argerror(L, arg,
                     "'query' must have names, and strings, numbers or "
                     "booleans as values");
-    luaL_tolstring(L, -1, NULL);
+    push_query_value(L, arg);
     lua_replace(L, query + 2);
     lua_pop(L, 1);
     lua_replace(L, query + 1);

@@ -25,6 +25,12 @@ bool raia_json_write(lua_State *L, int index, const char *array);
    arrays have the metatable RAIA_ARRAY. */
 bool raia_json_read(lua_State *L);
 
+enum { RAIA_NUMBER_MAX = 40 }; /* bytes of a number as text */
+
+/* Writes the number at `index` to `text` as the shortest text that reads back
+   the same, and returns its length; 0 for NaN and infinities. */
+size_t raia_json_number(lua_State *L, int index, char *text);
+
 /* Whether the value at `index` is JSON's null, which is a null pointer. */
 bool raia_json_is_null(lua_State *L, int index);
 

@@ -117,29 +117,30 @@ static bool add_string(struct writer *w, const char *s, size_t length) {
   return true;
 }
 
-/* Writes a number: the shortest text that reads back the same. False for NaN
-   and infinities. */
-static bool add_number(struct writer *w, int index) {
-  char text[40];
+size_t raia_json_number(lua_State *L, int index, char *text) {
+  lua_Number x = lua_tonumber(L, index);
   int n = 0;
-  lua_Number x = lua_tonumber(w->L, index);
-  if (lua_isinteger(w->L, index)) {
-    n = snprintf(text, sizeof text, LUA_INTEGER_FMT,
-                 lua_tointeger(w->L, index));
-  } else {
-    if (isnan(x) || isinf(x))
-      return false;
-    for (int digits = 15; digits <= 17; digits++) {
-      n = snprintf(text, sizeof text, "%.*g", digits, x);
-      if (strtod(text, NULL) == x)
-        break;
-    }
-    char *point = strstr(text, localeconv()->decimal_point);
-    if (point != NULL)
-      *point = '.';
+  if (lua_isinteger(L, index))
+    return (size_t)snprintf(text, RAIA_NUMBER_MAX, LUA_INTEGER_FMT,
+                            lua_tointeger(L, index));
+  if (isnan(x) || isinf(x))
+    return 0;
+  for (int digits = 15; digits <= 17; digits++) {
+    n = snprintf(text, RAIA_NUMBER_MAX, "%.*g", digits, x);
+    if (strtod(text, NULL) == x)
+      break;
   }
-  add(w, text, (size_t)n);
-  return true;
+  char *point = strstr(text, localeconv()->decimal_point);
+  if (point != NULL)
+    *point = '.';
+  return (size_t)n;
+}
+
+static bool add_number(struct writer *w) {
+  char text[RAIA_NUMBER_MAX];
+  size_t n = raia_json_number(w->L, -1, text);
+  add(w, text, n);
+  return n > 0;
 }
 
 /* ---- errors ---- */
@@ -330,7 +331,7 @@ static bool write_value(struct writer *w, const struct place *place,
       add(w, "false", 5);
     return true;
   case LUA_TNUMBER:
-    return add_number(w, -1) ||
+    return add_number(w) ||
            refuse(w, place, "is NaN or infinite, which JSON cannot represent");
   case LUA_TSTRING: {
     size_t length;

@@ -4,6 +4,7 @@
 #include "json.h"
 #include "utf8.h"
 
+#include <ctype.h>
 #include <lauxlib.h>
 #include <string.h>
 
@@ -120,6 +121,41 @@ static bool check(lua_State *L, int index, const struct raia_schema *schema) {
   return true;
 }
 
+/* Whether two names differ in case and underscores alone. */
+static bool are_alike(const char *a, const char *b) {
+  for (;; a++, b++) {
+    a += strspn(a, "_");
+    b += strspn(b, "_");
+    if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+      return false;
+    if (*a == '\0')
+      return true;
+  }
+}
+
+/* Checks that no name in the table at `index` is a field's but for case and
+   underscores: it would be sent, and mean nothing. */
+static bool check_names(lua_State *L, int index, const struct raia_field *f) {
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    const char *name =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+    const struct raia_field *alike = NULL, *same = f;
+    while (name != NULL && same->name != NULL && strcmp(same->name, name) != 0)
+      same++;
+    if (name == NULL || same->name != NULL)
+      continue;
+    for (same = f; same->name != NULL; same++)
+      if (are_alike(same->name, name))
+        alike = same;
+    if (alike != NULL) {
+      lua_pushstring(L, name);
+      lua_pushfstring(L, "is unknown: did you mean '%s'?", alike->name);
+      return false;
+    }
+  }
+  return true;
+}
+
 /* The field that is a list, or NULL. */
 static const char *list_of(const struct raia_schema *schema) {
   for (const struct raia_field *f = schema->fields; f->name != NULL; f++)
@@ -132,7 +168,8 @@ bool raia_schema_write(lua_State *L, int index,
                        const struct raia_schema *schema) {
   int top = lua_gettop(L);
   index = lua_absindex(L, index);
-  if (schema != NULL && !check(L, index, schema)) {
+  if (schema != NULL &&
+      !(check_names(L, index, schema->fields) && check(L, index, schema))) {
     lua_insert(L, top + 1); /* the value is below path and message */
     lua_insert(L, top + 1);
     lua_settop(L, top + 2);
