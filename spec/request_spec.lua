@@ -29,6 +29,23 @@ describe("a request", function()
     end
   end)
 
+  it("tells what is known of its last attempt, of a success, too", function()
+    local peer <close> = server.start [[
+      local connection = ...
+      connection:request()
+      connection:reply(503, {})
+      connection:request()
+      connection:reply(201, {}, { ["X-Request-Id"] = "r-17" })]]
+    local client <close> = connect(peer, { max_retries = 1 })
+    local request = start(client, "/x")
+    assert.equal(1, request:info().attempts)
+    assert(request:wait())
+    local info = request:info()
+    assert.is_true(info.elapsed >= 0)
+    info.elapsed = nil
+    assert.same({ attempts = 2, status = 201, request_id = "r-17" }, info)
+  end)
+
   it("gives what the call would have given", function()
     local peer <close> = server.start(GATE)
     local client <close> = connect(peer)

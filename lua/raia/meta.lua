@@ -289,6 +289,16 @@ function request:result() end
 ---@return boolean cancelled
 function request:cancel() end
 
+---@class raia.RequestInfo
+---@field attempts integer how many were begun
+---@field elapsed number seconds that the last of them took
+---@field status? integer of HTTP, when there was a reply
+---@field request_id? string the server's name for the request
+
+---What is known of its last attempt, of a success, too. Sends nothing and waits for nothing.
+---@return raia.RequestInfo info
+function request:info() end
+
 -- Many at once. The calls above block in a plain script. In a task they suspend only their task,
 -- and in a coroutine of the event loop in use only that coroutine. In any other coroutine, such as
 -- a generator, they block: they never yield to a stranger.

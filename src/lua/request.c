@@ -213,6 +213,26 @@ static int request_cancel(lua_State *L) {
   return 1;
 }
 
+static int request_info(lua_State *L) {
+  const struct raia_request *r = raia_checkself(L, 1, RAIA_REQUEST);
+  const struct raia_outcome *o = &r->transfer.outcome;
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, o->attempts);
+  lua_setfield(L, -2, "attempts");
+  lua_pushnumber(L, o->elapsed);
+  lua_setfield(L, -2, "elapsed");
+  if (o->status != 0) {
+    lua_pushinteger(L, (lua_Integer)o->status);
+    lua_setfield(L, -2, "status");
+  }
+  if (*o->request_id != '\0') {
+    raia_hide_push(L, r->client->endpoint, o->request_id,
+                   strlen(o->request_id));
+    lua_setfield(L, -2, "request_id");
+  }
+  return 1;
+}
+
 static int request_tostring(lua_State *L) {
   struct raia_request *r = raia_checkself(L, 1, RAIA_REQUEST);
   const char *path = r->transfer.asked.path;
@@ -251,11 +271,10 @@ static int request_gc(lua_State *L) {
 }
 
 void raia_request_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"done", request_done},
-                                     {"wait", request_wait},
-                                     {"result", request_result},
-                                     {"cancel", request_cancel},
-                                     {0, 0}};
+  static const luaL_Reg methods[] = {
+      {"done", request_done},     {"wait", request_wait},
+      {"result", request_result}, {"cancel", request_cancel},
+      {"info", request_info},     {0, 0}};
   static const luaL_Reg metamethods[] = {
       {"__tostring", request_tostring}, {"__gc", request_gc}, {0, 0}};
   luaL_newmetatable(L, RAIA_REQUEST);
