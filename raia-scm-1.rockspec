@@ -7,11 +7,11 @@ description = {
   detailed = [[
 Talks to AI agents on the raia platform: starts conversations by email, SMS, voice or API, sends
 messages and waits for the agent's answers, reads histories and deletes them. Written in C on
-libcurl (7.87 or later) and lua-cjson. A local raia for development, raia-sandbox, comes with it; it needs the
+libcurl (7.87 or later). A local raia for development, raia-sandbox, comes with it; it needs the
 rocks http and argparse.]],
   license = "MIT",
 }
-dependencies = { "lua ~> 5.4", "lua-cjson" }
+dependencies = { "lua ~> 5.4", "lua-cjson" } -- the latter for what is written in Lua
 external_dependencies = { CURL = { library = "curl" } }
 build = {
   type = "builtin",

@@ -99,6 +99,23 @@ describe("JSON", function()
       end)
     end
 
+    it("has lists in their order, in whatever order they were filled, and sees each gap", function()
+      for n = 1, 40 do
+        local list, order = {}, {}
+        for i = 1, n do
+          list[i] = i
+          table.insert(order, math.random(i), i)
+        end
+        local filled = {}
+        for _, i in ipairs(order) do filled[i] = i end
+        assert.same(list, (assert(echo(filled))))
+        filled.name = true
+        refuses({ list = filled }, "list")
+        filled.name, filled[n + 2] = nil, true
+        refuses({ list = filled }, "list")
+      end
+    end)
+
     it("has what is nested in customData", function()
       local custom = { order = { id = 1815, lines = { { name = "nut", n = 2 }, { name = "bolt" } },
         paid = true, note = raia.null }, empty = {}, ["a b"] = "c" }
