@@ -99,7 +99,7 @@ describe("JSON", function()
       end)
     end
 
-    it("has lists in their order, in whatever order they were filled, and sees each gap", function()
+    it("has lists in their order, whatever order they were filled in, and sees gaps", function()
       for n = 1, 40 do
         local list, order = {}, {}
         for i = 1, n do

@@ -22,7 +22,7 @@ struct writer {
   struct raia_buffer *text;
 };
 
-/* A place in the body: the way back to its root is its path. */
+/* A place in the body, whose way back to the root is its path. */
 struct place {
   const struct place *parent;
   const void *table;
@@ -367,8 +367,6 @@ static bool write_value(struct writer *w, const struct place *place,
       add(w, "[]", 2);
       return true;
     }
-    break;
-  default:
     break;
   }
   push_place(L, place);
