@@ -1,4 +1,4 @@
--- Makes Markdown and charts of what was measured.
+-- Writes the measurements as Markdown and charts.
 local runner = require "bench.runner"
 
 local report = {}

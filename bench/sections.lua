@@ -1,4 +1,4 @@
--- What is measured, as data. A section is a table of lines and columns; the fields of both make up
+-- The measurements, as data. A section is a table of lines and columns; the fields of both make up
 -- a cell (see runner.lua). `against` are fields of the cell that it is divided by.
 
 -- The cost of one call, from a long run and a short one.

@@ -1,5 +1,5 @@
--- Nothing that was asked is dropped without a word: a request that nobody holds, a program or a
--- client that ends, a task that never ran. Each in a process of its own, for what it warns of.
+-- Abandoned requests and tasks are reported: a request that nobody holds, a program or client that
+-- ends, a task that never ran. Each runs in its own process, whose warnings are checked.
 local calls = require "spec.support.calls"
 local server = require "spec.support.server"
 local support = require "spec.support.run"

@@ -1,4 +1,4 @@
--- One call has nothing of another's: on one client, from on_event, in loops, on many connections.
+-- Calls do not affect each other: on one client, from on_event, in loops, on many connections.
 local raia = require "raia"
 local servers = require "spec.support.server"
 local support = require "spec.support.run"

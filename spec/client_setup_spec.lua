@@ -1,4 +1,4 @@
--- What is wrong with the parts of a client is said as it is made, before any call.
+-- raia.client reports what is wrong with its parts before any call.
 local certificates = require "spec.support.certificates"
 local raia = require "raia"
 local run = require("spec.support.run").run

@@ -1,4 +1,4 @@
--- How often a call is delivered, and what becomes of it, when its connection dies or stalls.
+-- How often a call is delivered, and how it ends, when its connection dies or stalls.
 local cqueues = require "cqueues"
 local connections = require "spec.support.connections"
 

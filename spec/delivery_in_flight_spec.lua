@@ -1,5 +1,5 @@
--- Once at most, and to each its own answer, with many calls in flight: 1 to 20 at once, on new and
--- on kept connections, which the server breaks at each moment.
+-- With 1 to 20 calls in flight, each is delivered at most once and gets its own answer, on new and
+-- kept connections that the server breaks at every moment.
 local raia = require "raia"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"

@@ -1,5 +1,5 @@
--- Never twice: how often a call is delivered, and what its caller is told, when the connection
--- dies at each moment, over each protocol, directly and through a proxy.
+-- A call is never delivered twice: deliveries and errors when the connection dies at every moment,
+-- over each protocol, directly and through a proxy.
 local raia = require "raia"
 local calls = require "spec.support.calls"
 local certificates = require "spec.support.certificates"

@@ -1,4 +1,4 @@
--- raia.each: results as they come.
+-- raia.each returns results as they arrive.
 local raia = require "raia"
 
 describe("raia.each", function()

@@ -1,5 +1,5 @@
--- Answers over HTTP/2 that come before the server has read the body: the rest is then called off
--- with RST_STREAM (NO_ERROR). The caller has the answer or a lost connection, and no success.
+-- HTTP/2 replies that arrive before the server has read the body and that end with RST_STREAM
+-- (NO_ERROR): the caller gets the reply or a lost connection, never a false success.
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
 local connect = require "spec.support.client" ()

@@ -1,4 +1,4 @@
--- Errors: nil, message, err, and what they say for each way to fail.
+-- Errors: nil, message, err for each way a call can fail.
 local certificates = require "spec.support.certificates"
 local cjson = require("cjson").new()
 local run = require("spec.support.run").run

@@ -1,5 +1,5 @@
--- Many calls at once: on a client that knows nothing of its server yet, held back by one 429, with
--- replies that announce more than they send; and a call on a connection that is just ending.
+-- Bursts of calls on a new client, during a 429, with replies that announce more than they send,
+-- and on a connection that is just closing.
 local cqueues = require "cqueues"
 local raia = require "raia"
 local calls = require "spec.support.calls"

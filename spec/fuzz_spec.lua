@@ -1,5 +1,5 @@
--- The fuzz targets' invariants hold for their corpora: what was picked by hand, and what fuzzing
--- once found. `make fuzz` looks for more.
+-- Replays the corpora of the fuzz targets: inputs written by hand and inputs that fuzzing found.
+-- `make fuzz` searches for more.
 local support = require "spec.support.run"
 
 -- Where the targets were built: the folder of the module under test.

@@ -1,4 +1,4 @@
--- Lua's garbage collector rests while a large reply is read, and is as it was before and after.
+-- Lua's garbage collector is stopped while a large reply is decoded, and restored afterwards.
 local servers = require "spec.support.server"
 local support = require "spec.support.run"
 local connect = require "spec.support.client" ()

@@ -1,4 +1,4 @@
--- raia in a process that is somebody else's: threads, forks, signals, libcurl beside it.
+-- raia in a host program: threads, forks, signals, and another user of libcurl.
 local certificates = require "spec.support.certificates"
 local host = require "spec.support.host"
 local servers = require "spec.support.server"

@@ -1,4 +1,4 @@
--- Waiting costs next to nothing.
+-- Waiting uses next to no CPU.
 local server = require "spec.support.server"
 local support = require "spec.support.run"
 local given = require "spec.support.requests"

@@ -1,4 +1,4 @@
--- The rock and `make install`: put into a folder of their own and used from there.
+-- The rock and `make install`, installed into temporary folders and used from there.
 local support = require "spec.support.run"
 
 -- What finds only the installed raia, and no sanitizer in the compiler and LuaRocks.

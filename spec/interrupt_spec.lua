@@ -1,4 +1,4 @@
--- Waits that something else runs in: coroutines, the garbage collector, signals.
+-- What may run during a wait: coroutines, the garbage collector, signals.
 local cqueues = require "cqueues"
 local server = require "spec.support.server"
 local support = require "spec.support.run"

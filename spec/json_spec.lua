@@ -1,4 +1,4 @@
--- What Lua values become in JSON and back: nothing changes on its way without notice.
+-- JSON: no value changes silently on its way out or in.
 local cjson = require("cjson").new()
 local raia = require "raia"
 local run = require("spec.support.run").run

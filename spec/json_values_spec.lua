@@ -1,4 +1,4 @@
--- Thousands of values through raia's JSON and back, also held against lua-cjson.
+-- JSON: round trips of thousands of generated values, compared with lua-cjson.
 local cjson = require("cjson").new()
 local raia = require "raia"
 local server = require "spec.support.server"

@@ -1,5 +1,5 @@
--- The programs of other specs, run once more with a marked key and RAIA_LOG=debug: the mark is in
--- nothing that they write.
+-- Runs the programs of other specs again with a marked key and RAIA_LOG=debug: nothing they print
+-- contains the mark.
 local run = require "spec.support.run".run
 
 local MARK = "Zt6qWb3xMv8kRn2pJd5hLc9fYs4g"

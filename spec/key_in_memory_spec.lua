@@ -1,5 +1,5 @@
--- The memory of a program that has closed its client: raia's copies of the key are wiped. Not so
--- the texts of requests, which libcurl (and, over HTTP/2, nghttp2) frees or keeps as they were.
+-- After a client is closed, no copy of the key made by raia is left in memory. Requests that
+-- libcurl (over HTTP/2, nghttp2) has freed or keeps are not wiped.
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
 local quote = require "spec.support.run".quote

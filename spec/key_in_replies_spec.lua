@@ -1,4 +1,4 @@
--- A key that a server quotes, however it writes it, is in nothing that raia gives or shows.
+-- A key that a server quotes, in any spelling, appears in nothing that raia returns or prints.
 local raia = require "raia"
 local calls = require "spec.support.calls"
 local run = require("spec.support.run").run

@@ -1,4 +1,4 @@
--- The key: in one header of each request, and nowhere that a program, a log or a user can see.
+-- The key is sent in one header of each request and visible nowhere else.
 local certificates = require "spec.support.certificates"
 local raia = require "raia"
 local calls = require "spec.support.calls"

@@ -1,4 +1,4 @@
--- A libcurl that is too old: one line says so, where raia is built and where it is loaded.
+-- A libcurl that is too old is reported in one line, when raia is built and when it is loaded.
 local support = require "spec.support.run"
 
 describe("a libcurl before 7.87", function()

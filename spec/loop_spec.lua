@@ -1,4 +1,4 @@
--- One table of cases run in every way there is to wait.
+-- One table of cases, run in every way to wait.
 local cqueues = require "cqueues"
 local uv = require "luv"
 local raia = require "raia"

@@ -1,4 +1,4 @@
--- What holds for many calls at once: max_connections, one Retry-After for all, HTTP/2, a thousand.
+-- Many calls at once: max_connections, one Retry-After for all, HTTP/2, a thousand calls.
 local raia = require "raia"
 local scheduler = require "raia.core".scheduler
 local servers = require "spec.support.server"

@@ -1,4 +1,4 @@
--- lua/raia/meta.lua: it describes every public name, and none that isn't there.
+-- lua/raia/meta.lua describes every public name, and no others.
 local raia = require "raia"
 
 local function read(path)

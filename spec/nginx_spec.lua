@@ -1,5 +1,5 @@
--- Behind a real nginx: it ends connections of HTTP/2 after so many requests, and when it reloads.
--- Every message arrives, and arrives once.
+-- A real nginx closes HTTP/2 connections after a number of requests and when it reloads: every
+-- message arrives exactly once.
 local raia = require "raia"
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"

@@ -1,4 +1,4 @@
--- Options of clients and calls, and the environment: what is taken, what raises and what wins.
+-- Options of clients and calls, and the environment: what is accepted, what raises, what wins.
 local certificates = require "spec.support.certificates"
 local raia = require "raia"
 local calls = require "spec.support.calls"

@@ -1,4 +1,4 @@
--- lua/raia/queue.lua: values handed from task to task.
+-- raia.queue passes values between tasks.
 local raia = require "raia"
 
 describe("raia.queue", function()

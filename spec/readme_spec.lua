@@ -1,4 +1,4 @@
--- README.md: every block of code in it is run.
+-- Runs every code block of README.md.
 local support = require "spec.support.run"
 local start = require "raia.sandbox".start
 

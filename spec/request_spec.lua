@@ -1,4 +1,4 @@
--- Requests: wait, done, result, cancel, close.
+-- Requests: wait, done, result, info, cancel, close.
 local certificates = require "spec.support.certificates"
 local raia = require "raia"
 local calls = require "spec.support.calls"

@@ -1,4 +1,4 @@
--- Hosts that take away parts of Lua, before or after they load raia, or have their own `require`.
+-- Hosts that remove parts of Lua before or after loading raia, or have their own `require`.
 local server = require "spec.support.server"
 local support = require "spec.support.run"
 

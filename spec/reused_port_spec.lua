@@ -1,4 +1,4 @@
--- Which socket a connection has, where several share a port.
+-- Finding a connection's socket when several share a port.
 local support = require "spec.support.run"
 
 describe("the socket of a connection", function()

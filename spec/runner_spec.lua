@@ -1,5 +1,4 @@
--- What `make test` runs spec files with, side by side: nothing that fails goes unseen, and nothing
--- that was started outlives it.
+-- The parallel runner of `make test`: no failure goes unnoticed, nothing it starts outlives it.
 local support = require "spec.support.run"
 local uv = require "luv"
 

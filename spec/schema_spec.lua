@@ -1,4 +1,4 @@
--- What a body may hold: what the API cannot take is refused before anything is sent.
+-- Request bodies: what the API cannot accept is refused before anything is sent.
 local cjson = require("cjson").new()
 local raia = require "raia"
 local server = require "spec.support.server"

@@ -1,5 +1,5 @@
--- A soak: many calls on one client and many clients, with faults, tasks and cancels, while memory
--- and descriptors have to stay flat and no POST may be acted on twice.
+-- A soak test: many calls on one client and many clients, with faults, tasks and cancels. Memory
+-- and descriptors must stay flat, and no POST may be acted on twice.
 -- lua5.4 spec/soak.lua [CALLS [CLIENTS [ROWS [SEED]]]] (Linux: it reads /proc)
 local raia = require "raia"
 local servers = require "spec.support.server"

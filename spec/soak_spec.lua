@@ -1,4 +1,4 @@
--- The soak of `make soak`, cut short.
+-- A short run of `make soak`.
 local support = require "spec.support.run"
 
 describe("some thousand calls and some hundred clients", function()

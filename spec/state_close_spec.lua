@@ -1,4 +1,4 @@
--- A Lua state that ends at any moment, and errors of the program that must reach their caller.
+-- Closing a Lua state at any moment, and errors of the program that must reach their caller.
 local host = require "spec.support.host"
 local servers = require "spec.support.server"
 

@@ -1,4 +1,4 @@
--- Tasks that are cancelled: where it reaches them, their clean-up, their requests, Ctrl-C.
+-- Cancelling tasks: where it takes effect, their clean-up, their requests, Ctrl-C.
 local raia = require "raia"
 local support = require "spec.support.run"
 local shared = require "spec.support.tasks"

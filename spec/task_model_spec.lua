@@ -1,4 +1,4 @@
--- Random programs of tasks come to what a model says, and none loses an answer that has come.
+-- Random programs of tasks end as a model predicts, and none loses an answer that has arrived.
 local model = require "spec.support.model"
 
 local PROGRAMS = tonumber(os.getenv "MODEL_PROGRAMS" or 4000)

@@ -1,4 +1,4 @@
--- Who has a turn, and when: answers at a deadline, tasks that poll, errors, scopes, loops' waits.
+-- Scheduling: answers at a deadline, polling tasks, errors, scopes, waits of event loops.
 local raia = require "raia"
 local certificates = require "spec.support.certificates"
 local connect = require "spec.support.client" ()

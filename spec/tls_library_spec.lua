@@ -1,5 +1,5 @@
--- The TLS library under libcurl is asked what it holds and what was negotiated. One that cannot be
--- asked costs connections, but neither an answer nor a message.
+-- Asking libcurl's TLS library what it has buffered and negotiated. A library that cannot be asked
+-- costs connections, but neither answers nor messages.
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
 local support = require "spec.support.run"

@@ -1,4 +1,4 @@
--- TLS: whom it trusts, which versions it speaks, and what goes over the wire when it does not.
+-- TLS: which certificates are trusted, which versions are spoken, and that nothing leaks if not.
 local certificates = require "spec.support.certificates"
 local server = require "spec.support.server"
 local support = require "spec.support.run"

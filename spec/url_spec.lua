@@ -1,4 +1,4 @@
--- Ids, paths and base URLs: what goes into the URL of a request, and what raises.
+-- Ids, paths and base URLs: how request URLs are built, and what raises.
 local cjson = require("cjson").new()
 local raia = require "raia"
 local calls = require "spec.support.calls"

@@ -1,4 +1,4 @@
--- What raises: its message, and a server that shows whether anything was sent.
+-- Calls that raise: their messages, and a server that shows whether anything was sent.
 local assert = require "luassert"
 
 local ECHO = [[

@@ -1,5 +1,5 @@
--- Programs of tasks: made at random, run by raia's own files on a virtual clock, and reckoned by a
--- model that knows neither tasks nor turns, only when each part of a program begins and ends.
+-- Random programs of tasks: generated, run by raia's own files on a virtual clock, and predicted
+-- by a model that knows neither tasks nor turns, only when each part begins and ends.
 local core = require "raia.core".scheduler
 
 local model = {}

@@ -1,4 +1,4 @@
--- Servers that answer at once, when told to or never, and requests that are moved along to them.
+-- Servers that answer at once, when told to, or never, and helpers to make requests to them.
 local cqueues = require "cqueues"
 local assert = require "luassert"
 

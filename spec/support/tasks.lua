@@ -1,4 +1,4 @@
--- What the specs of tasks share: a server whose paths say how it answers, and <close> values.
+-- Shared by the specs of tasks: a server whose paths say how it answers, and <close> values.
 local busted = require "busted"
 local scheduler = require "raia.core".scheduler
 local connect = require "spec.support.client" ()
