@@ -263,7 +263,7 @@ static int one(lua_State *L) {
   size_t length;
   const char *text = lua_tolstring(L, -1, &length);
   CHECK(is_utf8(L, -1) && strlen(text) == length);
-  CHECK(raia_json_read(L));
+  CHECK(raia_json_read(L, text, length));
   check_same(L, body, lua_gettop(L));
   return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "../../src/lua/conversation.h"
 #include "../../src/lua/message.h"
+#include "../../src/lua/object.h"
 #include "../../src/lua/request.h"
 #include "../../src/net/path.h"
 
@@ -53,7 +54,9 @@ static void check_object(lua_State *L, const char *type) {
     lua_pop(L, 1);
   }
   check_value(L, 1);
-  raia_json_copy(L, -1);
+  lua_pushcfunction(L, raia_object_totable);
+  lua_pushvalue(L, -3);
+  lua_call(L, 1, 1);
   lua_pop(L, 2);
 }
 
@@ -91,8 +94,7 @@ static void check_error(lua_State *L, const char *body, size_t length) {
   lua_pop(L, 1);
   if (lua_getfield(L, -1, "code") != LUA_TNIL) {
     const char *code = lua_tolstring(L, -1, &of_code);
-    lua_pushlstring(L, body, length);
-    CHECK(raia_json_read(L));
+    CHECK(raia_json_read(L, body, length));
     lua_getfield(L, -1, "name");
     CHECK(lua_rawequal(L, -1, -3) ||
           strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == of_code);

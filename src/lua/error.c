@@ -18,8 +18,7 @@ void raia_error_push_clean(lua_State *L, const char *text, size_t length,
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   for (size_t done = 0; length > 0 && done < most; done++) {
-    size_t n = raia_utf8_character((const unsigned char *)text,
-                                   (const unsigned char *)text + length);
+    size_t n = raia_utf8_character(text, text + length);
     unsigned char c = (unsigned char)text[0], second = 0;
     if (n == 2)
       second = (unsigned char)text[1];

@@ -19,11 +19,12 @@ void raia_json_open(lua_State *L);
    when it is empty, or NULL. Calls no metamethods. */
 bool raia_json_write(lua_State *L, int index, const char *array);
 
-/* Replaces the JSON text at the top by its value and returns true, or by what
-   is wrong with it. Raises only when out of memory. Members that are null are
-   left out, whole numbers become integers as far as they are exact, and empty
-   arrays have the metatable RAIA_ARRAY. */
-bool raia_json_read(lua_State *L);
+/* Pushes the value of a JSON text and returns true, or what is wrong with it
+   and returns false. A NUL follows the text, which stays until this returns.
+   Raises only when out of memory. Members that are null are left out, whole
+   numbers become integers as far as they are exact, and empty arrays have the
+   metatable RAIA_ARRAY. */
+bool raia_json_read(lua_State *L, const char *text, size_t length);
 
 enum { RAIA_NUMBER_MAX = 40 }; /* bytes of a number as text */
 
@@ -33,9 +34,5 @@ size_t raia_json_number(lua_State *L, int index, char *text);
 
 /* Whether the value at `index` is JSON's null, which is a null pointer. */
 bool raia_json_is_null(lua_State *L, int index);
-
-/* Pushes a copy of the table at `index` and of the tables in it, of which all
-   is made of JSON. */
-void raia_json_copy(lua_State *L, int index);
 
 #endif

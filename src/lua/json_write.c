@@ -2,6 +2,7 @@
 #include "json.h"
 
 #include "net/transfer.h"
+#include "plain.h"
 #include "utf8.h"
 
 #include <lauxlib.h>
@@ -57,63 +58,59 @@ bool raia_json_is_null(lua_State *L, int index) {
 
 /* ---- the text ---- */
 
-static inline void add(struct writer *w, const void *bytes, size_t n) {
+/* Returns where the text goes on, with room for n bytes. */
+static inline char *reserve(struct writer *w, size_t n) {
   struct raia_buffer *b = w->text;
-  if (n <= b->capacity - b->length) {
-    memcpy(b->data + b->length, bytes, n);
-    b->length += n;
-  } else if (raia_buffer_append(b, bytes, n) != RAIA_APPENDED) {
+  if (n > b->capacity - b->length && !raia_buffer_reserve(b, n))
     luaL_error(w->L, "not enough memory");
-  }
+  return b->data + b->length;
 }
 
-/* Whether a byte stands for itself within a string, and is ASCII. */
-static bool is_plain(unsigned char c) {
-  return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
+static inline void add_char(struct writer *w, char c) {
+  *reserve(w, 1) = c;
+  w->text->length++;
 }
 
-/* Whether all of eight bytes do: saves a third of a long text's time. */
-static bool are_plain(const unsigned char *c) {
-  const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-  uint64_t x;
-  memcpy(&x, c, sizeof x);
-  uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\');
-  return ((x | (x - ones * ' ') | (quote - ones) | (slash - ones)) & high) ==
-         0;
+static void add(struct writer *w, const char *bytes, size_t n) {
+  memcpy(reserve(w, n), bytes, n);
+  w->text->length += n;
+}
+
+static void add_escape(struct writer *w, unsigned char c) {
+  static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+  const char *letter = c == 0 ? NULL : strchr(letters, c);
+  char *to = reserve(w, 8);
+  w->text->length +=
+      (size_t)(letter != NULL ? snprintf(to, 8, "\\%c", letter[1])
+                              : snprintf(to, 8, "\\u%04x", c));
 }
 
 /* Writes a string; false if it is not UTF-8. */
-static bool add_string(struct writer *w, const char *s, size_t length) {
-  const unsigned char *c = (const unsigned char *)s, *end = c + length;
-  const unsigned char *from = c;
-  add(w, "\"", 1);
-  while (c < end) {
-    if (end - c >= 8 && are_plain(c)) {
-      c += 8;
-      continue;
+static bool add_string(struct writer *w, const char *c, size_t length) {
+  const char *end = c + length, *from = c;
+  char *text = reserve(w, length + 2 + RAIA_BLOCK);
+  text[0] = text[length + 1] = '"';
+  memcpy(text + 1, c, length);
+  memset(text + length + 2, 0, RAIA_BLOCK);
+  c += raia_plain(text + 1, text + length + 1 + RAIA_BLOCK, true) - text - 1;
+  if (c == end) { /* as most: nothing to escape, and ASCII */
+    w->text->length += length + 2;
+    return true;
+  }
+  add_char(w, '"');
+  for (; c < end; c = raia_plain(c, end, true)) {
+    size_t bytes = raia_utf8_character(c, end);
+    if (bytes == 0)
+      return false;
+    if (bytes == 1) {
+      add(w, from, (size_t)(c - from));
+      add_escape(w, (unsigned char)*c);
+      from = c + 1;
     }
-    if (is_plain(*c)) {
-      c++;
-      continue;
-    }
-    if (*c >= 0x80) {
-      size_t bytes = raia_utf8_character(c, end);
-      if (bytes == 0)
-        return false;
-      c += bytes;
-      continue;
-    }
-    static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-    const char *letter = *c == 0 ? NULL : strchr(letters, *c);
-    char escape[8];
-    int n = letter != NULL ? snprintf(escape, sizeof escape, "\\%c", letter[1])
-                           : snprintf(escape, sizeof escape, "\\u%04x", *c);
-    add(w, from, (size_t)(c - from));
-    add(w, escape, (size_t)n);
-    from = ++c;
+    c += bytes;
   }
   add(w, from, (size_t)(c - from));
-  add(w, "\"", 1);
+  add_char(w, '"');
   return true;
 }
 
@@ -136,37 +133,29 @@ size_t raia_json_number(lua_State *L, int index, char *text) {
   return (size_t)n;
 }
 
-static bool add_number(struct writer *w) {
-  char text[RAIA_NUMBER_MAX];
-  size_t n = raia_json_number(w->L, -1, text);
-  add(w, text, n);
-  return n > 0;
-}
-
 /* ---- errors ---- */
 
-static void push_place(lua_State *L, const struct place *place) {
-  const struct place *way[RAIA_DEPTH_MAX + 2];
-  int depth = 0;
-  for (; place != NULL && place->parent != NULL; place = place->parent)
-    way[depth++] = place;
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  for (int i = depth - 1; i >= 0; i--) {
-    if (way[i]->key != NULL) {
-      size_t length = strlen(way[i]->key), most = 64;
-      while (most > 0 && length > most && (way[i]->key[most] & 0xC0) == 0x80)
-        most--; /* not within a character */
-      if (i < depth - 1)
-        luaL_addchar(&b, '.');
-      luaL_addlstring(&b, way[i]->key, length < most ? length : most);
-    } else {
-      char index[32];
-      snprintf(index, sizeof index, "[%lld]", (long long)way[i]->index);
-      luaL_addstring(&b, index);
-    }
+static void push_place(lua_State *L, const struct place *p) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 8, NULL);
+  lua_pushliteral(L, "");
+  if (p->parent == NULL)
+    return;
+  push_place(L, p->parent);
+  const char *path = lua_tostring(L, -1);
+  if (p->key == NULL) {
+    lua_pushfstring(L, "%s[%I]", path, (LUAI_UACINT)p->index);
+  } else {
+    size_t length = strlen(p->key);
+    if (length > 64) /* and not within a character */
+      for (length = 64; length > 0 && (p->key[length] & 0xC0) == 0x80;)
+        length--;
+    lua_pushlstring(L, p->key, length);
+    lua_pushfstring(L, "%s%s%s", path, p->parent->parent == NULL ? "" : ".",
+                    lua_tostring(L, -1));
   }
-  luaL_pushresult(&b);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
 }
 
 static bool refuse(struct writer *w, const struct place *place,
@@ -181,13 +170,14 @@ static bool refuse(struct writer *w, const struct place *place,
 static bool write_value(struct writer *w, const struct place *place,
                         const char *array, int depth);
 
-/* Pushes field `name` of the table at the top; something else if there is no
-   such table or metamethods could be called. */
+/* Pushes field `name` of the value at the top, nil if it is no table. */
 static void push_field(lua_State *L, const char *name) {
-  if (!lua_istable(L, -1))
+  bool is_table = lua_istable(L, -1);
+  lua_pushstring(L, name);
+  if (is_table)
+    lua_rawget(L, -2);
+  else
     lua_pushnil(L);
-  else if (!lua_getmetatable(L, -1)) /* which pushes nothing then */
-    lua_getfield(L, -1, name);
 }
 
 /* Whether the mark at the top, a metatable or a light userdata, stands for an
@@ -199,52 +189,36 @@ static bool is_mark(lua_State *L) {
   bool is = luaL_getmetatable(L, RAIA_ARRAY) && lua_rawequal(L, mark, -1);
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   push_field(L, "cjson");
-  for (int i = 0; !is && i < 3; i++) {
+  for (int i = 0, cjson = lua_gettop(L); !is && i < 3; i++) {
     push_field(L, marks[i]);
     is = !lua_isnil(L, -1) && lua_rawequal(L, mark, -1);
-    lua_pop(L, 1);
+    lua_settop(L, cjson);
   }
   lua_settop(L, mark);
   return is;
 }
 
-/* Whether the empty table at the top is an array. */
-static bool is_array(lua_State *L) {
-  if (!lua_getmetatable(L, -1))
-    return false;
-  bool is = is_mark(L);
-  lua_pop(L, 1);
-  return is;
-}
-
-/* Refuses the table at the top for its keys: neither 1 to n nor all strings,
-   of which some are UTF-8. */
-static bool refuse_keys(struct writer *w, const struct place *place) {
+/* Checks that the table at the top has no keys but 1 to `count`, and says of
+   any other what is wrong with its keys. */
+static bool check_keys(struct writer *w, const struct place *place,
+                       lua_Integer count) {
   lua_State *L = w->L;
-  bool names = false, numbers = false;
-  int whole;
+  lua_Integer names = 0, numbers = 0;
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-    names = names || lua_type(L, -2) == LUA_TSTRING;
     if (lua_type(L, -2) == LUA_TSTRING)
-      continue;
-    numbers = true;
-    if (lua_type(L, -2) != LUA_TNUMBER || lua_tointegerx(L, -2, &whole) <= 0)
+      names++;
+    else if (lua_tointeger(L, -2) > 0)
+      numbers++;
+    else
       return refuse(w, place,
                     "has a key that is neither a string nor a positive whole "
                     "number");
   }
-  if (names && numbers)
+  if (names > 0 && numbers > 0)
     return refuse(w, place, "mixes names and numbered elements");
-  return refuse(w, place,
+  return numbers == count ||
+         refuse(w, place,
                 "has gaps between its elements (put raia.null there)");
-}
-
-/* Whether the table at the top has no keys but 1 to `count`. */
-static bool has_only(lua_State *L, lua_Integer count) {
-  lua_Integer keys = 0;
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
-    keys++;
-  return keys == count;
 }
 
 /* Writes the elements 1 to `count` of the table at the top. Lua goes through
@@ -253,31 +227,28 @@ static bool has_only(lua_State *L, lua_Integer count) {
 static bool write_elements(struct writer *w, const struct place *here,
                            lua_Integer count, int depth) {
   lua_State *L = w->L;
-  struct place child = {here, NULL, NULL, 0};
-  lua_Integer i = 1;
-  bool in_order = true;
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1), i++) {
-    if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) != i) {
+  struct place child = {here, NULL, NULL, 1};
+  bool another = false; /* key was met than the next index */
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1), child.index++) {
+    another = lua_tointeger(L, -2) != child.index;
+    if (another) {
       lua_pop(L, 2);
-      in_order = false;
       break;
     }
-    child.index = i;
-    add(w, i == 1 ? "[" : ",", 1);
+    add_char(w, child.index == 1 ? '[' : ',');
     if (!write_value(w, &child, NULL, depth))
       return false;
   }
-  if ((!in_order || i <= count) && !has_only(L, count))
-    return refuse_keys(w, here);
-  for (; i <= count; i++) { /* the rest, in another order */
-    child.index = i;
-    add(w, i == 1 ? "[" : ",", 1);
-    lua_rawgeti(L, -1, i);
+  if ((another || child.index != count + 1) && !check_keys(w, here, count))
+    return false;
+  for (; child.index <= count; child.index++) { /* those in another order */
+    add_char(w, child.index == 1 ? '[' : ',');
+    lua_rawgeti(L, -1, child.index);
     if (!write_value(w, &child, NULL, depth))
       return false;
     lua_pop(L, 1);
   }
-  add(w, "]", 1);
+  add_char(w, ']');
   return true;
 }
 
@@ -286,26 +257,23 @@ static bool write_members(struct writer *w, const struct place *here,
                           const char *array, int depth) {
   lua_State *L = w->L;
   struct place child = {here, NULL, NULL, 0};
-  bool first = true;
-  add(w, "{", 1);
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+  char before = '{';
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1), before = ',') {
     size_t length;
     if (lua_type(L, -2) != LUA_TSTRING) {
       lua_pop(L, 2);
-      return refuse_keys(w, here);
+      return check_keys(w, here, -1);
     }
     child.key = lua_tolstring(L, -2, &length);
-    if (!first)
-      add(w, ",", 1);
-    first = false;
+    add_char(w, before);
     if (!add_string(w, child.key, length))
       return refuse(w, here, "has a key that is not UTF-8");
-    add(w, ":", 1);
+    add_char(w, ':');
     bool is = array != NULL && strcmp(child.key, array) == 0;
     if (!write_value(w, &child, is ? array : NULL, depth))
       return false;
   }
-  add(w, "}", 1);
+  add_char(w, '}');
   return true;
 }
 
@@ -330,8 +298,33 @@ static bool write_table(struct writer *w, const struct place *place,
     lua_pop(L, 2);
     return write_members(w, &here, depth == 1 ? array : NULL, depth);
   }
-  bool list = (depth > 1 && array != NULL) || is_array(L);
+  bool list = depth > 1 && array != NULL;
+  if (!list && lua_getmetatable(L, -1)) {
+    list = is_mark(L);
+    lua_pop(L, 1);
+  }
   add(w, list ? "[]" : "{}", 2);
+  return true;
+}
+
+static bool write_number(struct writer *w, const struct place *place) {
+  size_t n = raia_json_number(w->L, -1, reserve(w, RAIA_NUMBER_MAX));
+  w->text->length += n;
+  return n > 0 ||
+         refuse(w, place, "is NaN or infinite, which JSON cannot represent");
+}
+
+static bool write_other(struct writer *w, const struct place *place) {
+  lua_State *L = w->L;
+  luaL_checkstack(L, 8, "body nested too deep");
+  if (raia_json_is_null(L, -1))
+    add(w, "null", 4);
+  else if (lua_type(L, -1) == LUA_TLIGHTUSERDATA && is_mark(L))
+    add(w, "[]", 2);
+  else
+    return refuse(w, place,
+                  lua_pushfstring(L, "is a %s, which JSON cannot represent",
+                                  luaL_typename(L, -1)));
   return true;
 }
 
@@ -339,40 +332,23 @@ static bool write_table(struct writer *w, const struct place *place,
    message on top of whatever is there. */
 static bool write_value(struct writer *w, const struct place *place,
                         const char *array, int depth) {
-  lua_State *L = w->L;
-  switch (lua_type(L, -1)) {
-  case LUA_TBOOLEAN:
-    if (lua_toboolean(L, -1))
-      add(w, "true", 4);
-    else
-      add(w, "false", 5);
-    return true;
-  case LUA_TNUMBER:
-    return add_number(w) ||
-           refuse(w, place, "is NaN or infinite, which JSON cannot represent");
-  case LUA_TSTRING: {
-    size_t length;
-    const char *s = lua_tolstring(L, -1, &length);
+  size_t length;
+  const char *s;
+  switch (lua_type(w->L, -1)) {
+  case LUA_TSTRING:
+    s = lua_tolstring(w->L, -1, &length);
     return add_string(w, s, length) || refuse(w, place, "is not UTF-8");
-  }
   case LUA_TTABLE:
     return write_table(w, place, array, depth + 1);
-  case LUA_TLIGHTUSERDATA:
-    if (raia_json_is_null(L, -1)) {
-      add(w, "null", 4);
-      return true;
-    }
-    luaL_checkstack(L, 8, "body nested too deep");
-    if (is_mark(L)) {
-      add(w, "[]", 2);
-      return true;
-    }
-    break;
+  case LUA_TNUMBER:
+    return write_number(w, place);
+  case LUA_TBOOLEAN:
+    s = lua_toboolean(w->L, -1) ? "true" : "false";
+    add(w, s, strlen(s));
+    return true;
+  default:
+    return write_other(w, place);
   }
-  push_place(L, place);
-  lua_pushfstring(L, "is a %s, which JSON cannot represent",
-                  luaL_typename(L, -2));
-  return false;
 }
 
 bool raia_json_write(lua_State *L, int index, const char *array) {

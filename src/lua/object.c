@@ -3,7 +3,6 @@
 
 #include "conversation.h"
 #include "error.h"
-#include "json.h"
 #include "message.h"
 
 #include <lauxlib.h>
@@ -25,12 +24,31 @@ bool raia_object_push_fields(lua_State *L, int index) {
   return true;
 }
 
+/* Pushes a copy of the table at `index` and of the tables in it, of which all
+   is made of JSON. */
+static void push_copy(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 6, "object nested too deep");
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, index) != 0;) {
+    lua_pushvalue(L, -2); /* copy, key, value, key */
+    if (lua_type(L, -2) == LUA_TTABLE)
+      push_copy(L, -2);
+    else
+      lua_pushvalue(L, -2);
+    lua_rawset(L, -5);
+    lua_pop(L, 1);
+  }
+  if (lua_getmetatable(L, index))
+    lua_setmetatable(L, -2);
+}
+
 /* ---- metamethods ---- */
 
 static int object_pairs(lua_State *L) {
   luaL_argexpected(L, raia_object_push_fields(L, 1), 1, "raia object");
   lua_getglobal(L, "next");
-  raia_json_copy(L, -2);
+  push_copy(L, -2);
   lua_pushnil(L);
   return 3;
 }
@@ -126,7 +144,7 @@ int raia_object_totable(lua_State *L) {
   luaL_checkany(L, 1);
   lua_settop(L, 1);
   if (raia_object_push_fields(L, 1)) {
-    raia_json_copy(L, 2);
+    push_copy(L, 2);
     return 1;
   }
   luaL_argexpected(L, lua_istable(L, 1), 1, "conversation, message or table");
@@ -134,9 +152,9 @@ int raia_object_totable(lua_State *L) {
   for (lua_pushnil(L); lua_next(L, 1) != 0; lua_settop(L, 3)) {
     lua_pushvalue(L, 3); /* 1, copy, key, value, key */
     if (lua_istable(L, 4))
-      raia_json_copy(L, 4);
+      push_copy(L, 4);
     else if (raia_object_push_fields(L, 4))
-      raia_json_copy(L, 6);
+      push_copy(L, 6);
     else
       lua_pushvalue(L, 4);
     lua_replace(L, 4);

@@ -141,10 +141,10 @@ static int push_reply(lua_State *L, const struct raia_subject *s, int client,
     lua_pushfstring(L, "its content type is '%s'", o->content_type);
     return unexpected(L, s, lua_tostring(L, -1));
   }
-  lua_pushlstring(L, o->reply.data, o->reply.length);
-  if (o->reply.length > RAIA_EXCERPT) /* do not hold a large text twice */
-    raia_buffer_shrink(&o->reply, RAIA_EXCERPT);
-  if (!raia_json_read(L))
+  const char *text = o->reply.data;
+  if (o->reply.length <= RAIA_MUCH) /* a finalizer may end the request */
+    text = lua_pushlstring(L, text, o->reply.length);
+  if (!raia_json_read(L, text, o->reply.length))
     return unexpected(L, s, lua_tostring(L, -1));
   if (result == RAIA_RESULT_TABLE)
     return lua_type(L, -1) == LUA_TTABLE || !o->unframed
@@ -165,8 +165,9 @@ static int push_http_error(lua_State *L, const struct raia_subject *s) {
   const struct raia_outcome *o = s->outcome;
   struct raia_failure failure = {0};
   if (o->reply.length > 0 && o->json) {
-    lua_pushlstring(L, o->reply.data, o->reply.length);
-    if (raia_json_read(L) && lua_type(L, -1) == LUA_TTABLE)
+    const char *text = lua_pushlstring(L, o->reply.data, o->reply.length);
+    if (raia_json_read(L, text, o->reply.length) &&
+        lua_type(L, -1) == LUA_TTABLE)
       failure.body = lua_gettop(L);
   }
   return raia_error_push(L, s, &failure);

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* The length of the character at `c`, 0 if there is none before `end`. */
-size_t raia_utf8_character(const unsigned char *c, const unsigned char *end);
+/* The length of the character at `at`, 0 if there is none before `end`. */
+size_t raia_utf8_character(const char *at, const char *end);
 
 /* The number of characters of a string, or -1 if it is not UTF-8. */
 long raia_utf8_length(const char *s, size_t length);

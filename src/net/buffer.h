@@ -2,11 +2,13 @@
 #ifndef RAIA_BUFFER_H
 #define RAIA_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 enum raia_append { RAIA_APPENDED, RAIA_OVER_LIMIT, RAIA_NO_ROOM };
 
+/* `data` is NULL until something is appended; a NUL follows what was. */
 struct raia_buffer {
   char *data;
   size_t length, capacity, limit;
@@ -15,6 +17,10 @@ struct raia_buffer {
 static inline void raia_buffer_init(struct raia_buffer *b, size_t limit) {
   *b = (struct raia_buffer){.limit = limit};
 }
+
+/* Makes room for n more bytes, which are within the limit. False if there is
+   no memory. */
+bool raia_buffer_reserve(struct raia_buffer *b, size_t n);
 
 /* Appends n bytes, or leaves the buffer unchanged and returns why. */
 enum raia_append raia_buffer_append(struct raia_buffer *b, const void *bytes,
