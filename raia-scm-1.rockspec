@@ -48,6 +48,7 @@ build = {
         "src/lua/gc_pause.c",
         "src/lua/hide.c",
         "src/lua/hooks.c",
+        "src/lua/info.c",
         "src/lua/interrupt.c",
         "src/lua/json_read.c",
         "src/lua/json_write.c",

@@ -41,6 +41,12 @@ describe("on_event", function()
       assert.equal(i < 3 and 503 or 200, event.status)
       assert.equal("integer", math.type(event.status))
       assert.equal(i < 3 and "http" or nil, event.kind)
+      assert.equal("application/json", event.headers["content-type"])
+      if i < 3 then
+        assert.is_true(event.retry_in > 0 and event.retry_in <= 1)
+      else
+        assert.is_nil(event.retry_in)
+      end
       assert.equal("float", math.type(event.elapsed))
       assert.is_true(event.elapsed >= 0 and event.elapsed < PATIENCE)
     end
@@ -89,6 +95,23 @@ describe("on_event", function()
       assert(require "raia".client { base_url = os.getenv "URL", secret_key = "k" }
         :request("GET", "/x"))]])
     assert.matches("connection new, request r%-17\n$", output)
+  end)
+
+  it("is told of a wait before another attempt, and so is the log", function()
+    local peer <close> = server.start [[
+      local connection = ...
+      connection:request()
+      connection:reply(429, {}, { ["Retry-After"] = "1" })
+      connection:request()
+      connection:reply(200, {})]]
+    local output = run("lua5.4 -", { RAIA_LOG = "info", URL = peer.base_url }, [[
+      local waits = {}
+      assert(require "raia".client { base_url = os.getenv "URL", secret_key = "k",
+        on_event = function(event) waits[event.attempt] = event.retry_in or "none" end }
+        :request("GET", "/x"))
+      print(waits[1], waits[2])]])
+    assert.matches("\nraia: GET /x: next attempt in 1.0 s\n", output)
+    assert.matches("\n1.0\tnone\n$", output)
   end)
 
   it("is told of attempts that came to nothing", function()

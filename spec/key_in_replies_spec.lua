@@ -274,11 +274,13 @@ describe("a key that is quoted", function()
         local client = require "raia".client { secret_key = os.getenv "KEY", max_retries = 0,
           base_url = os.getenv "URL", on_event = function(event)
             for name, value in pairs(event) do print(name, value) end
+            for name, value in pairs(event.headers) do print(name, value) end
           end }
         local _, message, err = client:request("GET", "/x")
         print(message)
         for name, value in pairs(err) do print(name, value) end]])
       assert.is_truthy(output:find("X-Echo: a***", 1, true), output)
+      assert.is_truthy(output:find("x-echo\ta***", 1, true), output)
       assert.is_truthy(output:find("request_id\t***", 1, true), output)
       hides(output, KEY, quoted)
     end

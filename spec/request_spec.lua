@@ -33,17 +33,29 @@ describe("a request", function()
     local peer <close> = server.start [[
       local connection = ...
       connection:request()
-      connection:reply(503, {})
+      connection:reply(503, {}, { ["X-First"] = "1" })
       connection:request()
-      connection:reply(201, {}, { ["X-Request-Id"] = "r-17" })]]
-    local client <close> = connect(peer, { max_retries = 1 })
+      connection:reply(201, {}, { ["X-Request-Id"] = "r-17", ["X-Two"] = "  a\r\nX-TWO: b  ",
+        ["X-None"] = "", ["X-Key"] = "the key is secret-17" })]]
+    local client <close> = connect(peer, { max_retries = 1, secret_key = "secret-17" })
     local request = start(client, "/x")
     assert.equal(1, request:info().attempts)
+    assert.is_nil(request:info().headers)
     assert(request:wait())
     local info = request:info()
     assert.is_true(info.elapsed >= 0)
     info.elapsed = nil
+    local headers = info.headers
+    info.headers = nil
     assert.same({ attempts = 2, status = 201, request_id = "r-17" }, info)
+    assert.equal("application/json", headers["content-type"])
+    assert.equal("r-17", headers["x-request-id"])
+    assert.equal("a, b", headers["x-two"])
+    assert.equal("", headers["x-none"])
+    assert.equal("the key is *********", headers["x-key"])
+    assert.is_nil(headers["x-first"])
+    client:close()
+    assert.same(headers, request:info().headers)
   end)
 
   it("gives what the call would have given", function()

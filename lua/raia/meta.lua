@@ -49,6 +49,8 @@ local raia = {}
 ---@field attempt integer 1 for the first
 ---@field kind? raia.Kind when it failed
 ---@field request_id? string the server's name for the request
+---@field headers? table<string, string> of the reply, as `request:info()` gives them
+---@field retry_in? number seconds until the next attempt, when there will be one
 
 ---Makes a client. It holds its connections until it is closed or collected. With the environment
 ---variable `RAIA_LOG` set to `info` (a line an attempt) or `debug` (libcurl's own account, too) it
@@ -294,6 +296,8 @@ function request:cancel() end
 ---@field elapsed number seconds that the last of them took
 ---@field status? integer of HTTP, when there was a reply
 ---@field request_id? string the server's name for the request
+---@field headers? table<string, string> of the reply, names in lower case, the key masked; values of
+---a name that came more than once are joined by ", "
 
 ---What is known of its last attempt, of a success, too. Sends nothing and waits for nothing.
 ---@return raia.RequestInfo info

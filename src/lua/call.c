@@ -129,11 +129,11 @@ static bool set_body(lua_State *L, int request) {
 /* Starts the request at `request` unless it was refused, and returns the
    results of the call. Must end a C function, as it may yield. */
 static int go(lua_State *L, int request, bool sound, bool wait) {
+  ((struct raia_request *)lua_touserdata(L, request))->held = !wait;
   if (sound)
     raia_request_start(L, request);
   if (wait)
     return raia_request_wait(L, request, HUGE_VAL);
-  ((struct raia_request *)lua_touserdata(L, request))->held = true;
   lua_pushvalue(L, request);
   raia_hooks_changed(L, request);
   return 1;

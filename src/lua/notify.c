@@ -3,7 +3,7 @@
 
 #include "hide.h"
 #include "hooks.h"
-#include "request.h"
+#include "info.h"
 #include "wait.h"
 
 #include <lauxlib.h>
@@ -60,6 +60,9 @@ static void log_attempt(const struct raia_transfer *t,
           o->elapsed * 1000, o->attempts, t->asked.body_length,
           o->reply.length, o->reused ? "reused" : "new",
           *id == '\0' ? "" : ", request ", id);
+  if (t->retry_in >= 0)
+    fprintf(stderr, "raia: %s %s: next attempt in %.1f s\n", t->asked.method,
+            path, t->retry_in);
 }
 
 /* ---- on_event and wake-ups ---- */
@@ -67,27 +70,20 @@ static void log_attempt(const struct raia_transfer *t,
 /* Pushes the event for the attempt that has ended. */
 static void push_event(lua_State *L, const struct raia_request *r) {
   const struct raia_transfer *t = &r->transfer;
-  lua_createtable(L, 0, 7);
+  raia_info_push(L, r);
   lua_pushstring(L, t->asked.method);
   lua_setfield(L, -2, "method");
   raia_hide_push(L, r->client->endpoint, t->asked.path, strlen(t->asked.path));
   lua_setfield(L, -2, "path");
   lua_pushinteger(L, t->outcome.attempts);
   lua_setfield(L, -2, "attempt");
-  lua_pushnumber(L, t->outcome.elapsed);
-  lua_setfield(L, -2, "elapsed");
-  if (t->outcome.status != 0) {
-    lua_pushinteger(L, (lua_Integer)t->outcome.status);
-    lua_setfield(L, -2, "status");
-  }
   if (t->outcome.kind != RAIA_OK) {
     lua_pushstring(L, raia_kind_name(t->outcome.kind));
     lua_setfield(L, -2, "kind");
   }
-  if (*t->outcome.request_id != '\0') {
-    raia_hide_push(L, r->client->endpoint, t->outcome.request_id,
-                   strlen(t->outcome.request_id));
-    lua_setfield(L, -2, "request_id");
+  if (t->retry_in >= 0) {
+    lua_pushnumber(L, t->retry_in);
+    lua_setfield(L, -2, "retry_in");
   }
 }
 

@@ -5,12 +5,14 @@
 #include "error.h"
 #include "hide.h"
 #include "hooks.h"
+#include "info.h"
 #include "notify.h"
 #include "result.h"
 #include "wait.h"
 
 #include <lauxlib.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +37,7 @@ struct raia_request *raia_request_new(lua_State *L, int client,
                                                        : default_timeout;
   r->transfer.asked.max_retries = (int)c->max_retries;
   raia_buffer_init(&r->transfer.outcome.reply, (size_t)c->max_response_bytes);
+  raia_buffer_init(&r->transfer.outcome.headers, SIZE_MAX);
   lua_pushvalue(L, client);
   lua_setiuservalue(L, -2, RAIA_REQUEST_CLIENT);
   return r;
@@ -48,6 +51,7 @@ void raia_request_start(lua_State *L, int index) {
   }
   if (r->client->on_event)
     raia_wait_remember(L, index, &r->transfer.completion);
+  r->transfer.asked.keep_headers = r->client->on_event || r->held;
   raia_list_insert(&r->client->requests, &r->of_client);
   r->transfer.completion.tell = raia_notify_of_request;
   raia_transfer_start(raia_wait_loop(L), &r->transfer);
@@ -215,21 +219,9 @@ static int request_cancel(lua_State *L) {
 
 static int request_info(lua_State *L) {
   const struct raia_request *r = raia_checkself(L, 1, RAIA_REQUEST);
-  const struct raia_outcome *o = &r->transfer.outcome;
-  lua_createtable(L, 0, 4);
-  lua_pushinteger(L, o->attempts);
+  raia_info_push(L, r);
+  lua_pushinteger(L, r->transfer.outcome.attempts);
   lua_setfield(L, -2, "attempts");
-  lua_pushnumber(L, o->elapsed);
-  lua_setfield(L, -2, "elapsed");
-  if (o->status != 0) {
-    lua_pushinteger(L, (lua_Integer)o->status);
-    lua_setfield(L, -2, "status");
-  }
-  if (*o->request_id != '\0') {
-    raia_hide_push(L, r->client->endpoint, o->request_id,
-                   strlen(o->request_id));
-    lua_setfield(L, -2, "request_id");
-  }
   return 1;
 }
 
@@ -264,6 +256,7 @@ static int request_gc(lua_State *L) {
   raia_list_remove(&r->of_client);
   raia_transfer_release(&r->transfer);
   raia_buffer_free(&r->transfer.outcome.reply);
+  raia_buffer_free(&r->transfer.outcome.headers);
   if (r->dropped)
     warn_of_dropped(L, r);
   r->dropped = false;

@@ -75,10 +75,21 @@ static bool names_json(const char *line, size_t length) {
   return false;
 }
 
+/* Keeps a header line, with the key masked. */
+static void keep_header(struct raia_exchange *x, const char *line, size_t n) {
+  struct raia_buffer *kept = &x->outcome->headers;
+  if (raia_buffer_append(kept, line, n) == RAIA_APPENDED)
+    raia_endpoint_mask(x->asked->endpoint, kept->data + kept->length - n, n);
+  else
+    x->no_room = true;
+}
+
 /* Parses one header line of the reply. */
 static void read_header(struct raia_exchange *x, char *line, size_t n) {
   struct raia_outcome *o = x->outcome;
   char value[64];
+  if (x->asked->keep_headers)
+    keep_header(x, line, n);
   if (header(x, line, n, "Content-Type", o->content_type,
              sizeof o->content_type))
     o->json = names_json(line, n);
@@ -122,7 +133,7 @@ size_t raia_on_header(char *line, size_t size, size_t n, void *handle) {
   } else {
     read_header(x, line, n);
   }
-  return n;
+  return x->no_room ? 0 : n;
 }
 
 /* Child processes of the host must not inherit our connections. */

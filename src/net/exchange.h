@@ -19,7 +19,8 @@ struct raia_asked {
   struct raia_headers headers; /* this call's own */
   double timeout;              /* seconds, of one attempt */
   int max_retries;
-  bool large; /* the reply may be large: ask for compression */
+  bool keep_headers; /* the reply's, in the outcome */
+  bool large;        /* the reply may be large: ask for compression */
 };
 
 /* The attempt under way. It is part of its transfer, as asked and outcome are.

@@ -12,6 +12,7 @@ void raia_outcome_reset(struct raia_outcome *o, bool idempotent) {
   raia_buffer_free(&o->reply);
   *o = (struct raia_outcome){.idempotent = idempotent,
                              .reply = o->reply,
+                             .headers = o->headers,
                              .attempts = o->attempts,
                              .reach = o->reach};
   raia_outcome_forget_headers(o);

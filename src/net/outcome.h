@@ -50,8 +50,9 @@ struct raia_outcome {
   char detail[160];   /* libcurl's error message, or "" */
   char content_type[64], request_id[64]; /* truncated */
   struct raia_buffer reply;
-  int attempts;          /* begun so far */
-  enum raia_reach reach; /* the farthest that any attempt has got */
+  struct raia_buffer headers; /* lines of the final reply, the key masked */
+  int attempts;               /* begun so far */
+  enum raia_reach reach;      /* the farthest that any attempt has got */
 };
 
 /* Resets it for another attempt. */
@@ -60,6 +61,7 @@ void raia_outcome_reset(struct raia_outcome *o, bool idempotent);
 /* Clears what headers have set, as when a final reply follows a 1xx. */
 static inline void raia_outcome_forget_headers(struct raia_outcome *o) {
   o->retry_after = -1;
+  o->headers.length = 0;
   o->content_type[0] = o->request_id[0] = '\0';
   o->json = true; /* a reply without Content-Type counts as JSON */
 }

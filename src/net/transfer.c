@@ -182,6 +182,7 @@ static void end_attempt(struct raia_transfer *t) {
       raia_limiter_learned(limiter, RAIA_HTTP1))
     raia_loop_defer(loop, &limiter->recheck);
   t->attempt_ended = true;
+  t->retry_in = -1;
   if (t->outcome.kind == RAIA_OK) {
     take_out(t);
     finish(t, RAIA_OK);
@@ -190,12 +191,12 @@ static void end_attempt(struct raia_transfer *t) {
   double now = raia_now(), random = raia_loop_random(loop);
   slow_down(t, now, random);
   take_out(t);
-  double wait = raia_retry_wait(&t->outcome, t->outcome.attempts,
+  t->retry_in = raia_retry_wait(&t->outcome, t->outcome.attempts,
                                 t->asked.max_retries, random);
-  if (wait < 0) {
+  if (t->retry_in < 0) {
     finish(t, t->outcome.kind);
   } else {
-    wait_until(t, now + wait);
+    wait_until(t, now + t->retry_in);
     raia_loop_complete(loop, &t->completion);
   }
 }

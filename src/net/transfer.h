@@ -31,6 +31,7 @@ struct raia_transfer {
   struct raia_link link;   /* in the limiter's queue, while QUEUED */
   struct raia_timer timer; /* the attempt's timeout, or the next one's start */
   struct raia_completion completion;
+  double retry_in;  /* seconds to the next attempt, or negative */
   double held_from; /* since when other calls have delayed it, or 0 */
   bool probes; /* its attempt finds out which protocol the server speaks */
   bool attempt_ended; /* set when an attempt ends by itself, cleared by the
