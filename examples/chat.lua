@@ -7,10 +7,11 @@ local conversation
 if arg[1] then
   conversation = client:conversation(arg[1])
 else
+  local name = os.getenv("USER") or "somebody"
+  local user = assert(client.users:find_or_create {
+    firstName = name, lastName = "", fkId = "chat-" .. name })
   conversation = assert(client.conversations:create {
-    conversationUserId = "chat-" .. (os.getenv("USER") or "somebody"),
-    title = "A chat in the terminal",
-  })
+    conversationUserId = user.id, title = "A chat in the terminal" })
   print("(conversation " .. conversation.id .. ")")
 end
 

@@ -12,7 +12,11 @@ local client = raia.client()
 
 local function answer(question)
   if question == "" then return "400", "Ask something: /?Where+is+my+order" end
-  local conversation, message, _ = client.conversations:create { conversationUserId = "web" }
+  local conversation
+  local user, message = client.users:find_or_create {
+    firstName = "Web", lastName = "Visitor", fkId = "web-example" }
+  if not user then return "502", message end
+  conversation, message = client.conversations:create { conversationUserId = user.id }
   if not conversation then return "502", message end
   local reply
   reply, message = conversation:send(question) -- others are served while this waits

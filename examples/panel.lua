@@ -5,9 +5,12 @@ local raia = require "raia"
 local question = arg[1] or "Is a tomato a fruit?"
 local client, seats, votes, verdict = raia.client(), { 1, 2, 3, 4, 5 }, {}, nil
 
+local user = assert(client.users:find_or_create {
+  firstName = "Panel", lastName = "Example", fkId = "panel-example" })
+
 local function ask()
   local conversation, message, err =
-    client.conversations:create { conversationUserId = "panel-example" }
+    client.conversations:create { conversationUserId = user.id }
   if not conversation then return nil, message, err end
   return conversation:send(question .. " Answer yes or no.")
 end

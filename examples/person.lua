@@ -12,8 +12,10 @@ stdin:read_start(function(_, text)
 end)
 
 raia.spawn(function()
-  local create = { conversationUserId = "person-example" }
-  local conversation = assert(raia.client().conversations:create(create))
+  local client = raia.client()
+  local user = assert(client.users:find_or_create {
+    firstName = "Approver", lastName = "Example", fkId = "person-example" })
+  local conversation = assert(client.conversations:create { conversationUserId = user.id })
   print(assert(conversation:send(arg[1] or "Write to a customer whose parcel is late.")))
   for line in lines do -- lines:take(60) would wait a minute at most
     if line == "ok" then break end

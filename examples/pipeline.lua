@@ -3,11 +3,13 @@
 -- lua5.4 pipeline.lua < questions.txt
 local raia = require "raia"
 
-local client, user = raia.client(), "pipeline-example"
+local client = raia.client()
+local user = assert(client.users:find_or_create {
+  firstName = "Pipeline", lastName = "Example", fkId = "pipeline-example" })
 local questions, answers = raia.queue(8), raia.queue(8)
 
 local function work()
-  local conversation = assert(client.conversations:create { conversationUserId = user })
+  local conversation = assert(client.conversations:create { conversationUserId = user.id })
   for question in questions do
     local answer, problem = conversation:send(question)
     answers:put(question .. "\t" .. (answer and tostring(answer) or "! " .. problem))

@@ -8,8 +8,11 @@ local names, winner = { "FAST_KEY", "CAREFUL_KEY" }, nil
 
 local function ask(name)
   local client = raia.client { secret_key = os.getenv(name) }
-  local conversation, message, err =
-    client.conversations:create { conversationUserId = "race-example" }
+  local user, message, err = client.users:find_or_create {
+    firstName = "Racer", lastName = "Example", fkId = "race-example" }
+  if not user then return nil, message, err end
+  local conversation
+  conversation, message, err = client.conversations:create { conversationUserId = user.id }
   if not conversation then return nil, message, err end
   return conversation:send(question)
 end

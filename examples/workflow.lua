@@ -8,8 +8,11 @@ local topic = arg[1] or "electric cargo bikes"
 local function agent(name)
   local client = raia.client { secret_key = os.getenv(name) }
   return function(question, context)
-    local conversation, message, err =
-      client.conversations:create { conversationUserId = "workflow-example" }
+    local user, message, err = client.users:find_or_create {
+      firstName = "Workflow", lastName = "Example", fkId = "workflow-example" }
+    if not user then return nil, message, err end
+    local conversation
+    conversation, message, err = client.conversations:create { conversationUserId = user.id }
     if not conversation then return nil, message, err end
     return conversation:send(question, { context = context })
   end

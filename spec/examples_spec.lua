@@ -3,6 +3,12 @@ local support = require "spec.support.run"
 local dead_port = require "spec.support.server".dead_port
 local start = require "raia.sandbox".start
 
+-- The id of a user of the sandbox.
+local function user_of(client)
+  return assert(client.users:find_or_create { firstName = "Ada", lastName = "Byron",
+    fkId = "ada" }).id
+end
+
 describe("the example", function()
   local sandbox, environment, outbox
 
@@ -78,16 +84,17 @@ describe("the example", function()
     local raia = require "raia"
     local client <close> = raia.client {
       base_url = sandbox.base_url, secret_key = sandbox.secret_key }
-    local id = assert(client.conversations:create { conversationUserId = "ada" }).id
-    local output, status = run("delete_user.lua ada", "no\n")
+    local user = user_of(client)
+    local id = assert(client.conversations:create { conversationUserId = user }).id
+    local output, status = run("delete_user.lua " .. user, "no\n")
     assert.matches("Nothing was deleted", output)
     assert.equal(1, status)
     assert(client.conversations:get(id))
-    output, status = run("delete_user.lua ada", "yes\n")
+    output, status = run("delete_user.lua " .. user, "yes\n")
     assert.matches("Deleted", output)
     assert.equal(0, status)
     assert.equal(404, select(3, client.conversations:get(id)).status)
-    assert.equal(0, select(2, run "delete_user.lua --yes ada"))
+    assert.equal(0, select(2, run("delete_user.lua --yes " .. user)))
     assert.equal(2, select(2, run "delete_user.lua --yes"))
   end)
 
@@ -121,7 +128,7 @@ describe("the example", function()
 
     before_each(function()
       client = raia.client { base_url = sandbox.base_url, secret_key = sandbox.secret_key }
-      conversation = assert(client.conversations:create { conversationUserId = "journal" })
+      conversation = assert(client.conversations:create { conversationUserId = user_of(client) })
       write(messages, "one\ntwo\nthree\n")
       write(journal, "")
     end)

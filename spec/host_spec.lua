@@ -212,7 +212,7 @@ describe("a host", function()
       end
     ]]
     agent:close()
-    local sandbox <close> = assert(require "raia.sandbox".start {
+    local sandbox <close> = assert(require "raia.sandbox".start { any_user = true,
       agent = host.directory() .. "/agent.lua", key = "key",
       tls_cert = certs.good.cert, tls_key = certs.good.key })
     local output = run([[

@@ -403,7 +403,8 @@ describe("the key is not in the output of a program", function()
   end)
 
   it("over HTTP/2 and TLS", function()
-    local box <close> = assert(sandbox.start { key = KEY, tls_cert = made.good.cert,
+    local box <close> = assert(sandbox.start { key = KEY, any_user = true,
+      tls_cert = made.good.cert,
       tls_key = made.good.key })
     local all = outputs(box.base_url, { CA_FILE = made.ca })
     assert.is_truthy(all.debug:find("< HTTP/2 201", 1, true))

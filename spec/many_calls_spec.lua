@@ -263,7 +263,7 @@ describe("HTTP/2", function()
   -- The sandbox behind a server that passes bytes on, and counts connections.
   setup(function()
     certificates = require "spec.support.certificates" ()
-    sandbox = assert(start_sandbox { delay = 1, tls_cert = certificates.good.cert,
+    sandbox = assert(start_sandbox { delay = 1, any_user = true, tls_cert = certificates.good.cert,
       tls_key = certificates.good.key })
     local host, port = sandbox.base_url:match("^https://([^:]+):(%d+)$")
     passage = servers.start(([[
@@ -343,7 +343,7 @@ describe("a thousand calls at once", function()
     local output, status = support.run("ulimit -n 4096 && lua5.4 -", nil, [[
       local raia = require "raia"
       local now = require "raia.core".scheduler.now
-      local sandbox <close> = assert(require "raia.sandbox".start { delay = 1 })
+      local sandbox <close> = assert(require "raia.sandbox".start { delay = 1, any_user = true })
       local client <close> = raia.client { base_url = sandbox.base_url,
         secret_key = sandbox.secret_key, max_connections = 1000 }
       local list = {}

@@ -1,12 +1,13 @@
 -- lua/raia/meta.lua describes every public name, and no others.
 local raia = require "raia"
+local core = require "raia.core"
 
 local function read(path)
   local file <close> = assert(io.open(path))
   return file:read("a")
 end
 
-local meta = read("lua/raia/meta.lua")
+local meta = read("lua/raia/meta.lua") .. read("lua/raia/sandbox/meta.lua")
 
 local function set_of(iterator)
   local set = {}
@@ -20,7 +21,7 @@ local function described(object)
 end
 
 local function class(name)
-  local start = "%-%-%-@class " .. name:gsub("%.", "%%.") .. "[^\n]*\n"
+  local start = "%-%-%-@class " .. name:gsub("%.", "%%.") .. "%f[^%w][^\n]*\n"
   local body = assert(meta:match(start .. "(.-)\n[^-]"))
   return set_of(("\n" .. body):gmatch("\n%-%-%-@field ([%w_]+)"))
 end
@@ -62,6 +63,28 @@ local cases = {
     function() return methods(client.conversations) end },
   { "the operations on a conversation", function() return described("conversation") end,
     function() return methods(conversation) end },
+  { "the operations on users", function() return described("users") end,
+    function() return methods(client.users) end },
+  { "the operations on a user", function() return described("user") end,
+    function() return keys(core.methods["raia.user"]) end },
+  { "the operations on prompts", function() return described("prompts") end,
+    function() return methods(client.prompts) end },
+  { "the operations on the agent", function() return described("agent") end,
+    function() return methods(client.agent) end },
+  { "the operations on files", function() return described("files") end,
+    function() return methods(client.files) end },
+  { "the operations on usage", function() return described("usage") end,
+    function() return methods(client.usage) end },
+  { "the operations on feedbacks", function() return described("feedbacks") end,
+    function() return methods(client.feedbacks) end },
+  { "the client's groups", function() return class("raia.Client") end, function()
+    local all = {}
+    for name in pairs(core.methods) do
+      name = name:match "^raia%.(.*)$"
+      all[name] = type(client[name]) == "userdata" or nil
+    end
+    return all
+  end },
   { "the request's methods", function() return described("request") end,
     function() return methods(request) end },
   { "the client's options", function() return class("raia.ClientOptions") end,
@@ -89,5 +112,6 @@ describe("meta.lua", function()
 
   it("is Lua", function()
     assert(loadfile("lua/raia/meta.lua"))
+    assert(loadfile("lua/raia/sandbox/meta.lua"))
   end)
 end)

@@ -158,12 +158,23 @@ describe("an option of a call:", function()
         mentions(raised(client.request, client, "POST", "/x", { [name] = value }), name)
       end
     end
-    for _, query in ipairs { { "a" }, { a = {} }, { a = print }, { [true] = "a" },
+    for _, query in ipairs { { "a" }, { a = { {} } }, { a = print }, { [true] = "a" },
       { a = raia.null } } do
       mentions(raised(client.request, client, "GET", "/x", { query = query }), "query")
     end
     mentions(raised(client.request, client, "GET", "/x", { body = {} }), "body")
     assert.equal(before, #peer:requests())
+  end)
+
+  it("query is added to the URL by every call, with lists that repeat the name", function()
+    local echo <close> = server.start(ECHO)
+    local one <close> = connect(echo, { max_retries = 0 })
+    one:conversation "c-1":messages { query = { ["a b"] = { 1, "x&y", true } } }
+    one.conversations:list({ page = 2 }, { query = { none = {} } })
+    local requests = echo:requests()
+    assert.matches("/messages%?a%%20b=1&a%%20b=x%%26y&a%%20b=true$", requests[1].path)
+    assert.matches("/conversations%?page=2$", requests[2].path)
+    mentions(raised(one.conversations.list, one.conversations, {}, { query = 5 }), "query")
   end)
 
   it("client:request takes the methods of the API", function()
@@ -285,10 +296,11 @@ describe("the environment:", function()
       RAIA_LOG = "info" }, CALLS)
     local lines = {}
     for line in output:gmatch("[^\n]+") do lines[#lines + 1] = line end
-    assert.equal(3, #lines, output)
+    assert.equal(4, #lines, output)
     assert.matches("POST " .. CONVERSATIONS .. "/c%-1/messages.*201", lines[1])
     assert.matches("GET /gone.*503.*attempt 1", lines[2])
-    assert.matches("GET /gone.*503.*attempt 2", lines[3])
+    assert.matches("GET /gone: next attempt in 0.%d s$", lines[3])
+    assert.matches("GET /gone.*503.*attempt 2", lines[4])
   end)
 
   it("RAIA_LOG=debug writes what libcurl tells, too", function()

@@ -15,7 +15,7 @@ describe("random steps", function()
   local sandbox, server
 
   setup(function()
-    sandbox = assert(require "raia.sandbox".start { delay = 0.005 })
+    sandbox = assert(require "raia.sandbox".start { delay = 0.005, any_user = true })
     server = servers.start(support.script)
   end)
 

@@ -99,7 +99,7 @@ describe("a command that raia-sandbox runs", function()
   -- status, and whether the command or the sandbox are still there.
   local function signalled(pid_file, signal, command, to, options)
     local output = support.run(([[
-      setsid %s %s -- sh -c %s & pid=$!
+      setsid %s --any-user %s -- sh -c %s & pid=$!
       for i in $(seq 200); do test -s %s && break; sleep 0.05; done
       kill -%s %s
       for i in $(seq 200); do kill -0 $pid 2>/dev/null || break; sleep 0.05; done
@@ -234,7 +234,7 @@ describe("a sandbox that was started", function()
   end)
 
   it("asks for its key", function()
-    local sandbox <close> = assert(sandboxes.start { key = "another" })
+    local sandbox <close> = assert(sandboxes.start { key = "another", any_user = true })
     assert.equal("another", sandbox.secret_key)
     local right <close> = connect(sandbox)
     assert(right.conversations:create { conversationUserId = "u" })
@@ -249,7 +249,8 @@ describe("a sandbox that was started", function()
     it("refuses large bodies without its key before it has read them, over " .. way, function()
       local made = way == "HTTP/2" and certificates() or nil
       finally(function() if made then made.remove() end end)
-      local sandbox <close> = assert(sandboxes.start { tls_cert = made and made.good.cert,
+      local sandbox <close> = assert(sandboxes.start { any_user = true,
+        tls_cert = made and made.good.cert,
         tls_key = made and made.good.key })
       local function peak() -- of the sandbox's memory, in MiB
         for line in io.lines("/proc/" .. sandbox.pid .. "/status") do
@@ -305,7 +306,7 @@ describe("a sandbox that was started", function()
       require "cqueues".sleep(0.01)
       return message .. " " .. generator()
     end]], function(file)
-      local sandbox <close> = assert(sandboxes.start { agent = file })
+      local sandbox <close> = assert(sandboxes.start { agent = file, any_user = true })
       local client <close> = connect(sandbox)
       local conversation = assert(client.conversations:create { conversationUserId = "u" })
       for _, text in ipairs { "yield", "yield more" } do
@@ -323,7 +324,7 @@ describe("a sandbox that was started", function()
       if message == "fail" then error "no idea" end
       return message:upper() .. " " .. conversation.title .. " " .. #conversation.messages
     end]], function(file)
-      local sandbox <close> = assert(sandboxes.start { agent = file })
+      local sandbox <close> = assert(sandboxes.start { agent = file, any_user = true })
       local client <close> = connect(sandbox)
       local conversation = assert(client.conversations:create {
         conversationUserId = "u", title = "T" })

@@ -152,10 +152,11 @@ describe("a body is checked:", function()
   end
 
   it("a voice call takes no resetConversation", function()
-    for _, value in ipairs { true, false, "true", raia.null } do
+    for _, value in ipairs { true, "true", raia.null } do
       refuses("resetConversation", calls.start,
         with(starts.voice, { resetConversation = value }))
     end
+    takes(calls.start, with(starts.voice, { resetConversation = false }))
   end)
 
   it("channel is email, sms or voice, and the message says so", function()

@@ -119,7 +119,8 @@ describe("tasks", function()
       local file <close> = assert(io.open(path, "w"))
       file:write "return function() return ('x'):rep(10000) end"
       file:close()
-      local sandbox <close> = assert(require "raia.sandbox".start { delay = 0.4, agent = path,
+      local sandbox <close> = assert(require "raia.sandbox".start {
+        delay = 0.4, agent = path, any_user = true,
         tls_cert = made.good.cert, tls_key = made.good.key })
       local secure <close> = connect(sandbox, { ca_file = made.ca,
         secret_key = sandbox.secret_key })

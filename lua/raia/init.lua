@@ -4,6 +4,8 @@ if not require then error("raia: this host has no `require`, which is needed to 
 local core = require "raia.core"
 local task, many = require "raia.task", require "raia.many"
 local progress, queue = require "raia.progress", require "raia.queue"
+require "raia.answers"
+require "raia.lists"
 
 return {
   _VERSION = core._VERSION,

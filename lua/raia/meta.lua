@@ -79,10 +79,11 @@ function raia.array(list) end
 ---`invalid`: the data cannot be what the API takes, nothing was sent; `connection`: none, or it
 ---broke; `timeout`; `tls`: no connection that can be trusted; `http`: the server answered with
 ---another status than 2xx; `decode`: its answer is not what the API gives; `too_large`: its answer
----is larger than `max_response_bytes`; `cancelled`; `closed`: the client is.
+---is larger than `max_response_bytes`; `cancelled`; `closed`: the client is; `failed`: the service
+---says that the agent could not answer.
 ---@alias raia.Kind
 ---| "invalid" | "connection" | "timeout" | "tls" | "http" | "decode" | "too_large" | "cancelled"
----| "closed"
+---| "closed" | "failed"
 
 ---The third value of a call that failed. `tostring` gives its message.
 ---@class raia.Error
@@ -104,12 +105,16 @@ function raia.array(list) end
 ---@field body? string the first 1,024 bytes of the server's answer; the key, where it is quoted in
 ---this or any other field, is masked
 ---@field field? string path of what is invalid, as in `customData.order.id`
+---@field question? raia.Message of `ask` and `find_answer`: the question, which the service has; its
+---answer can be had by `conversation:answer_to` later
 
 ---Options of a single call.
 ---@class raia.CallOptions
 ---@field timeout? number seconds for one attempt; default the client's
 ---@field max_retries? integer attempts after the first; default the client's
 ---@field headers? table<string, string> added to the client's; the same name replaces
+---@field query? table<string, string|number|boolean|(string|number|boolean)[]> added to the URL;
+---lists repeat their name
 ---@field wait? boolean false: return a request at once instead of the results; default true
 
 ---Options of `conversation:send`.
@@ -118,6 +123,12 @@ function raia.array(list) end
 
 ---@class raia.Client
 ---@field conversations raia.Conversations
+---@field users raia.Users
+---@field prompts raia.Prompts
+---@field agent raia.Agent the agent of the key
+---@field files raia.Files the agent's
+---@field usage raia.Usage
+---@field feedbacks raia.Feedbacks
 local client = {}
 
 ---A conversation by its id. Nothing is sent, so nothing but the id is known.
@@ -127,7 +138,7 @@ function client:conversation(id) end
 
 ---@class raia.RequestParts
 ---@field body? table sent as JSON; not with GET
----@field query? table<string, string|number|boolean>
+---@field query? table<string, string|number|boolean|(string|number|boolean)[]>
 
 ---Any endpoint this library has no name for.
 ---@param method "GET"|"POST"|"PUT"|"PATCH"|"DELETE"
@@ -157,7 +168,8 @@ local conversations = {}
 ---@field email? string required for email
 ---@field emailSubject? string required for email
 ---@field emailIntroduction? string required for email
----@field phoneNumber? string E.164 with a leading "+"; required for sms and voice
+---@field phoneNumber? string E.164 with a leading "+", which is not checked with
+---skipPhoneNumberValidation; required for sms and voice
 ---@field smsIntroduction? string required for sms
 ---@field firstMessage? string required for voice
 ---@field context? string about the user
@@ -166,9 +178,13 @@ local conversations = {}
 ---@field fkId? string a key of your own
 ---@field fkUserId? string a key of your own
 ---@field customData? table
----@field resetConversation? boolean not for voice
+---@field conversationStateId? string of `conversations:states`
+---@field authorId? string
+---@field resetConversation? boolean not true for voice
 ---@field includeSignatureInEmail? boolean
 ---@field includeSignatureInSms? boolean
+---@field skipPhoneNumberValidation? boolean
+---@field skipEmailValidation? boolean
 
 ---Starts a conversation by email, SMS or voice: POST /external/conversations/start. Never sent
 ---twice. Of the conversation only the id is known until it is refreshed.
@@ -181,7 +197,9 @@ function conversations:start(fields, options) end
 
 ---Fields of POST /external/conversations. Other fields are sent as they are.
 ---@class raia.CreateFields
----@field conversationUserId string
+---@field conversationUserId string the id of a user, from `users:find_or_create`, `users:create`, or a
+---conversation that `start` made, once it is refreshed; not a name of your own
+---@field conversationStateId? string of `conversations:states`
 ---@field title? string at most 255 characters
 ---@field context? string at most 256,000 characters
 ---@field customData? table
@@ -210,6 +228,57 @@ function conversations:get(id, options) end
 ---@return raia.Error? err any kind
 function conversations:delete_all(conversationUserId, options) end
 
+---@class raia.ConversationQuery
+---@field page? integer from 1
+---@field pageSize? integer
+---@field orderBy? "createdAt"|"updatedAt"
+---@field orderDirection? "ASC"|"DESC"
+---@field searchKeyword? string
+---@field userId? string the user's
+---@field startDate? string ISO 8601, of updatedAt
+---@field endDate? string ISO 8601, of updatedAt
+---@field withFeedbacksOnly? boolean
+
+---@class raia.Page
+---@field currentPage integer
+---@field pageSize integer
+---@field totalItems integer
+---@field totalPages integer
+---@field hasNextPage boolean
+---@field hasPreviousPage boolean
+---@field data any[] conversations or users
+local page = {}
+
+---The page after this one, asked with the same query and, unless others are given, options; nil,
+---with nothing else, after the last.
+---@param options? raia.CallOptions
+---@return raia.Page|raia.Request|nil page
+---@return string? message
+---@return raia.Error? err any kind
+function page:next(options) end
+
+---A page of the agent's conversations: GET /external/conversations.
+---@param query? raia.ConversationQuery
+---@param options? raia.CallOptions
+---@return raia.Page|raia.Request|nil page
+---@return string? message
+---@return raia.Error? err any kind
+function conversations:list(query, options) end
+
+---Iterates over all conversations, page by page: `for conversation in client.conversations:each {}`.
+---The next page is asked for while the program works on this one. Raises the `err` that it meets.
+---@param query? raia.ConversationQuery
+---@param options? raia.CallOptions but `wait`
+---@return fun(): raia.Conversation
+function conversations:each(query, options) end
+
+---The states that a conversation can have: GET /external/conversations/states.
+---@param options? raia.CallOptions
+---@return table[]|raia.Request|nil states with `id` and `name`
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function conversations:states(options) end
+
 ---A conversation. Its fields can be read by their names on the wire, such as `title`; one that is
 ---absent or null is nil, one that the API gains is there. `tostring` says which it is, `pairs` goes
 ---through a copy of the fields, `==` compares ids, and fields cannot be assigned.
@@ -222,11 +291,25 @@ function conversations:delete_all(conversationUserId, options) end
 ---@field threadId? string
 ---@field metadata? table with `customData`
 ---@field aiCallId? string
+---@field aiConversationId? string
+---@field mode? "manual"|"ai"
+---@field conversationStateId? string
+---@field user? table the user's fields
+---@field createdAt? string ISO 8601
+---@field updatedAt? string ISO 8601
+---@field assignedUser? table
+---@field isAnonymized? boolean
+---@field feedbacks? table[] only of `get` and `refresh`
 local conversation = {}
 
+---@class raia.FileReference
+---@field fileName string
+---@field storagePath string of `upload_url`
+
 ---@class raia.SendFields
----@field message string
+---@field message string may be empty where there are files
 ---@field context? string
+---@field files? raia.FileReference[]
 
 ---Sends the user's message and waits for the agent's answer, which can take many seconds:
 ---POST /external/conversations/{id}/messages. Never sent twice.
@@ -234,8 +317,143 @@ local conversation = {}
 ---@param options? raia.SendOptions
 ---@return raia.Message|raia.Request|nil answer
 ---@return string? message
----@return raia.Error? err any kind; when `err.sent` is "maybe", look at the messages first
+---@return raia.Error? err any kind; when `err.sent` is "maybe", `find_answer` tells whether it arrived
 function conversation:send(message, options) end
+
+---Sends the user's message and does not wait for the agent:
+---POST /external/conversations/{id}/messages/async. Never sent twice.
+---@param message string|raia.SendFields
+---@param options? raia.SendOptions
+---@return raia.Message|raia.Request|nil question
+---@return string? text
+---@return raia.Error? err any kind
+function conversation:send_async(message, options) end
+
+---The answer to a question: GET /external/conversations/{id}/messages/{question}/response-on.
+---@param question raia.Message|string the question or its id
+---@param options? raia.CallOptions
+---@return raia.Message|false|raia.Request|nil answer false while there is none
+---@return string? message
+---@return raia.Error? err any kind but `invalid`; `failed` when there will be none
+function conversation:answer_to(question, options) end
+
+---@class raia.AskOptions
+---@field timeout? number seconds for all of it; default 300
+---@field every? number seconds between two looks at first; it rises to 5; default 1
+---@field context? string what the agent should know
+---@field headers? table<string, string>
+---@field max_retries? integer of each call
+
+---Asks by `send_async`, then looks for the answer until it is there. No connection is held open
+---meanwhile, and none that breaks loses the answer once the question is known to be there.
+---@param message string|raia.SendFields
+---@param options? raia.AskOptions
+---@return raia.Message? answer
+---@return string? text
+---@return raia.Error? err any kind; with `err.question` once the service has the question, whose
+---answer `answer_to` can give later; `timeout` when the time is up. Without it, and with `err.sent`
+---"maybe", `find_answer` tells whether the question arrived
+function conversation:ask(message, options) end
+
+---@class raia.FindOptions
+---@field timeout? number seconds for all of it; default 300
+---@field every? number seconds between two looks at first; it rises to 5; default 1
+---@field after? raia.Message|string the last message, or its id, that was there before the question;
+---only later ones count
+---@field within? number without `after`: how many seconds old, on the server's clock, the question
+---can be; default 900
+---@field headers? table<string, string>
+---@field max_retries? integer of each call
+
+---After a `send`, `send_async` or `ask` that ended with `err.sent` "maybe": looks in the newest
+---messages whether the question arrived, and if so waits for its answer. Sends no message.
+---@param text string of the question, exactly
+---@param options? raia.FindOptions
+---@return raia.Message|false|nil answer false when the question is not there
+---@return string? message
+---@return raia.Error? err any kind; with `err.question` when the question is there
+function conversation:find_answer(text, options) end
+
+---@class raia.WatchOptions
+---@field timeout? number seconds; default 300 for `next_message`, for ever for `watch`
+---@field every? number seconds between two looks at first; it rises to 5; default 1
+---@field after? raia.Message|string the last message known, or its id; default: what is there when it
+---begins
+---@field headers? table<string, string>
+---@field max_retries? integer of each call
+
+---Waits for the next message that anybody adds, by asking for the messages every so often.
+---@param options? raia.WatchOptions
+---@return raia.Message? message
+---@return string? text
+---@return raia.Error? err any kind; `timeout` when there was none in time
+function conversation:next_message(options) end
+
+---Iterates over the messages that are added: `for message in conversation:watch {}`. It ends when
+---the time is up, and raises the `err` of another failure that will not pass.
+---@param options? raia.WatchOptions
+---@return fun(): raia.Message?
+function conversation:watch(options) end
+
+---@class raia.UpdateFields
+---@field title? string at most 255 characters
+---@field context? string at most 256,000 characters
+---@field status? "active"|"inactive"|"archived"
+---@field conversationStateId? string
+
+---Changes it: PUT /external/conversations/{id}.
+---@param fields raia.UpdateFields
+---@param options? raia.CallOptions
+---@return raia.Conversation|raia.Request|nil conversation the same one
+---@return string? message
+---@return raia.Error? err any kind
+function conversation:update(fields, options) end
+
+---Sets who answers: PUT /external/conversations/{id}/mode.
+---@param mode "manual"|"ai"
+---@param options? raia.CallOptions
+---@return raia.Conversation|raia.Request|nil conversation the same one
+---@return string? message
+---@return raia.Error? err any kind
+function conversation:set_mode(mode, options) end
+
+---@class raia.ManualFields
+---@field message string
+---@field conversationMessageId? string
+---@field authorId? string
+---@field files? raia.FileReference[]
+
+---A person's words in the agent's place: POST /external/conversations/{id}/send-manual-message. The
+---conversation has to be in manual mode. Never sent twice.
+---@param message string|raia.ManualFields
+---@param options? raia.CallOptions
+---@return raia.Message|raia.Request|nil message
+---@return string? text
+---@return raia.Error? err any kind
+function conversation:send_manual(message, options) end
+
+---@class raia.UploadFields
+---@field fileName string
+---@field contentType string
+
+---A place for a file that messages then name:
+---POST /external/conversations/{id}/message-files/upload-url. PUT the bytes to `signedUrl`, without
+---the key, with that Content-Type; `storagePath` goes into `files`.
+---@param fields raia.UploadFields
+---@param options? raia.CallOptions
+---@return table|raia.Request|nil place with `signedUrl` and `storagePath`
+---@return string? message
+---@return raia.Error? err any kind
+function conversation:upload_url(fields, options) end
+
+---Where a message's file can be read, without the key:
+---GET /external/conversations/{id}/message-files/{file}/signed-url.
+---@param file string its id, of a message's `files`
+---@param options? raia.CallOptions
+---@return table|raia.Request|nil place with `signedUrl` and `fileId`
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function conversation:signed_url(file, options) end
 
 ---The messages so far, the oldest first: GET /external/conversations/{id}/messages.
 ---@param options? raia.CallOptions
@@ -251,6 +469,337 @@ function conversation:messages(options) end
 ---@return raia.Error? err any kind but `invalid`
 function conversation:refresh(options) end
 
+---A user: somebody who talks with the agent. Its fields are read as those of a conversation.
+---@class raia.User
+---@field id string what `conversationUserId` means elsewhere
+---@field firstName? string
+---@field lastName? string
+---@field context? string
+---@field source? string
+---@field fkId? string a key of your own
+---@field fkUserId? string a key of your own
+---@field email? string
+---@field phoneNumber? string
+---@field metadata? table with `customData`
+---@field isAnonymized? boolean
+local user = {}
+
+---@class raia.Limits
+---@field tokensAmountPerMonth number
+---@field smsAmountPerMonth number
+---@field emailsAmountPerMonth number
+---@field secondsAmountPerMonth number
+
+---The user's limits: GET /external/users/{id}/limits.
+---@param options? raia.CallOptions
+---@return raia.Limits|raia.Request|nil limits
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function user:limits(options) end
+
+---Sets limits, by `update_limits` or, where there are none, `create_limits`.
+---@param fields raia.Limits
+---@param options? raia.CallOptions but `wait`
+---@return raia.Limits? limits
+---@return string? message
+---@return raia.Error? err any kind
+function user:set_limits(fields, options) end
+
+---POST /external/users/{id}/limits.
+---@param fields raia.Limits
+---@param options? raia.CallOptions
+---@return raia.Limits|raia.Request|nil limits
+---@return string? message
+---@return raia.Error? err any kind
+function user:create_limits(fields, options) end
+
+---PUT /external/users/{id}/limits.
+---@param fields raia.Limits
+---@param options? raia.CallOptions
+---@return raia.Limits|raia.Request|nil limits
+---@return string? message
+---@return raia.Error? err any kind
+function user:update_limits(fields, options) end
+
+---DELETE /external/users/{id}/limits.
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil deleted
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function user:delete_limits(options) end
+
+---The user's conversations: GET /external/conversations with `userId`.
+---@param query? raia.ConversationQuery
+---@param options? raia.CallOptions
+---@return raia.Page|raia.Request|nil page
+---@return string? message
+---@return raia.Error? err any kind
+function user:conversations(query, options) end
+
+---@class raia.Users
+local users = {}
+
+---One of fkId, email and phoneNumber is required. Other fields are sent as they are.
+---@class raia.UserFields
+---@field firstName string may be empty
+---@field lastName string may be empty
+---@field fkId? string a key of your own
+---@field email? string
+---@field phoneNumber? string E.164 with a leading "+", which is not checked with
+---skipPhoneNumberValidation
+---@field fkUserId? string a key of your own
+---@field context? string
+---@field source? string
+---@field customData? table
+---@field skipPhoneNumberValidation? boolean
+---@field skipEmailValidation? boolean
+
+---Creates a user: POST /external/users. Never sent twice.
+---@param fields raia.UserFields
+---@param options? raia.CallOptions
+---@return raia.User|raia.Request|nil user
+---@return string? message
+---@return raia.Error? err any kind; `http` with status 400 when there is one with such a key
+function users:create(fields, options) end
+
+---The user with a key, and the ids of the user's conversations: GET /external/users/search.
+---@param query { fkId?: string, email?: string, phoneNumber?: string } one of them
+---@param options? raia.CallOptions
+---@return raia.User|raia.Request|nil user
+---@return string[]|string|nil conversationIds or a message
+---@return raia.Error? err any kind; `http` with status 404 when there is none
+function users:search(query, options) end
+
+---Searches by fkId, email and phoneNumber, as far as they are there, and else creates the user.
+---@param fields raia.UserFields
+---@param options? raia.CallOptions but `wait`
+---@return raia.User? user
+---@return string[]|string|nil conversationIds or a message
+---@return raia.Error? err any kind
+function users:find_or_create(fields, options) end
+
+---GET /external/users/{id}.
+---@param id string
+---@param options? raia.CallOptions
+---@return raia.User|raia.Request|nil user
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function users:get(id, options) end
+
+---DELETE /external/users/{id}.
+---@param id string|raia.User
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil deleted
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function users:delete(id, options) end
+
+---Prompts: one question without a conversation.
+---@class raia.Prompts
+local prompts = {}
+
+---@class raia.PromptFields
+---@field prompt string
+---@field tokenTrackingId? string
+---@field files? raia.FileReference[]
+
+---@class raia.PromptReply
+---@field status string "completed"
+---@field response? string
+---@field totalTokens? integer
+
+---Asks and waits for the answer: POST /external/prompts. Never sent twice.
+---@param prompt string|raia.PromptFields
+---@param options? raia.CallOptions
+---@return raia.PromptReply|raia.Request|nil reply
+---@return string? message
+---@return raia.Error? err any kind; `failed` when the agent could not answer
+function prompts:ask(prompt, options) end
+
+---Asks and does not wait: POST /external/prompts/async. Never sent twice.
+---@param prompt string|raia.PromptFields
+---@param options? raia.CallOptions
+---@return string|raia.Request|nil id for `answer_to`
+---@return string? message
+---@return raia.Error? err any kind
+function prompts:ask_async(prompt, options) end
+
+---The answer to a prompt: GET /external/prompts/{id}/response-on.
+---@param id string
+---@param options? raia.CallOptions
+---@return raia.PromptReply|false|raia.Request|nil reply false while there is none
+---@return string? message
+---@return raia.Error? err any kind but `invalid`; `failed` when there will be none
+function prompts:answer_to(id, options) end
+
+---A place for a file that prompts then name: POST /external/prompts/upload-url.
+---@param fields raia.UploadFields
+---@param options? raia.CallOptions
+---@return table|raia.Request|nil place with `signedUrl` and `storagePath`
+---@return string? message
+---@return raia.Error? err any kind
+function prompts:upload_url(fields, options) end
+
+---@class raia.Agent
+local agent = {}
+
+---The agent of the key: GET /external/agents/by-api-key. It has secrets in it: the skills' keys.
+---@param options? raia.CallOptions
+---@return table|raia.Request|nil agent
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function agent:get(options) end
+
+---The agent's users: GET /external/agents/users.
+---@param query? { page?: integer, pageSize?: integer, orderBy?: "createdAt", orderDirection?: "ASC"|"DESC" }
+---@param options? raia.CallOptions
+---@return raia.Page|table|raia.Request|nil page or whatever else came
+---@return string? message
+---@return raia.Error? err any kind
+function agent:users(query, options) end
+
+---GET /external/agents/statistic.
+---@param query? { startDate?: string, endDate?: string, fkId?: string, fkUserId?: string, userId?: string, conversationUserId?: string }
+---@param options? raia.CallOptions
+---@return table<string, number>|raia.Request|nil statistic
+---@return string? message
+---@return raia.Error? err any kind
+function agent:statistic(query, options) end
+
+---What has been used this month: GET /external/agents/limits.
+---@param options? raia.CallOptions
+---@return table<string, number>|raia.Request|nil usage
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function agent:usage(options) end
+
+---Sets limits, by `update_limits` or, where there are none, `create_limits`.
+---@param fields raia.Limits
+---@param options? raia.CallOptions but `wait`
+---@return raia.Limits? limits
+---@return string? message
+---@return raia.Error? err any kind
+function agent:set_limits(fields, options) end
+
+---POST /external/agents/limits.
+---@param fields raia.Limits
+---@param options? raia.CallOptions
+---@return raia.Limits|raia.Request|nil limits
+---@return string? message
+---@return raia.Error? err any kind
+function agent:create_limits(fields, options) end
+
+---PUT /external/agents/limits.
+---@param fields raia.Limits any of them
+---@param options? raia.CallOptions
+---@return raia.Limits|raia.Request|nil limits
+---@return string? message
+---@return raia.Error? err any kind
+function agent:update_limits(fields, options) end
+
+---DELETE /external/agents/limits.
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil deleted
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function agent:delete_limits(options) end
+
+---@class raia.WebhookFields
+---@field title string
+---@field description string
+---@field url string https, a public address
+---@field triggerCondition "each_message"|"end_dialog"|"start_dialog"|"chat_currently_unavailable"|"auto_archive_conversation"|"manual"
+---@field headers? table<string, string> a secret of your own, say: webhooks carry no signature
+
+---POST /external/agents/webhooks. Never sent twice.
+---@param fields raia.WebhookFields
+---@param options? raia.CallOptions
+---@return table|raia.Request|nil webhook
+---@return string? message
+---@return raia.Error? err any kind
+function agent:create_webhook(fields, options) end
+
+---The agent's files.
+---@class raia.Files
+local files = {}
+
+---GET /external/agent-files/by-api-key.
+---@param options? raia.CallOptions
+---@return table[]|raia.Request|nil files
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function files:list(options) end
+
+---DELETE /external/agent-files/{id}/delete.
+---@param id string
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil deleted
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function files:delete(id, options) end
+
+---DELETE /external/agent-files.
+---@param fields { fileIds: string[] }
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil deleted
+---@return string? message
+---@return raia.Error? err any kind
+function files:delete_many(fields, options) end
+
+---Has the agent know a file: PUT /external/agent-files/{id}/add-to-vector-store.
+---@param id string
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil done
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function files:add_to_store(id, options) end
+
+---The same without waiting: PUT /external/agent-files/{id}/add-to-vector-store/async.
+---@param id string
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil begun
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function files:add_to_store_async(id, options) end
+
+---DELETE /external/agent-files/{id}/delete-from-vector-store.
+---@param id string
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil done
+---@return string? message
+---@return raia.Error? err any kind but `invalid`
+function files:remove_from_store(id, options) end
+
+---@class raia.Usage
+local usage = {}
+
+---POST /external/resource-usage. Never sent twice.
+---@param fields { type: "OPENAI_TOKENS"|"VAPI_SECONDS", amount: number }
+---@param options? raia.CallOptions
+---@return true|raia.Request|nil recorded
+---@return string? message
+---@return raia.Error? err any kind
+function usage:record(fields, options) end
+
+---@class raia.Feedbacks
+local feedbacks = {}
+
+---@class raia.FeedbackFields
+---@field conversationMessageId string
+---@field userId string
+---@field voteType "up"|"down"
+---@field question string
+---@field answer? string
+---@field comment? string
+
+---POST /external/conversation-message-feedbacks. Never sent twice.
+---@param fields raia.FeedbackFields
+---@param options? raia.CallOptions
+---@return table|raia.Request|nil feedback
+---@return string? message
+---@return raia.Error? err any kind
+function feedbacks:create(fields, options) end
+
 ---A message. Its fields are read as those of a conversation; `tostring` gives its text.
 ---@class raia.Message
 ---@field id string
@@ -260,6 +809,11 @@ function conversation:refresh(options) end
 ---@field senderRole? "conversation_user"|"assistant"|"manual_assistant"
 ---@field conversationMessageId? string of an answer: the id of the question
 ---@field source? string "api", "email", "sms" and others
+---@field createdAt? string ISO 8601
+---@field conversationMessageFeedbacks? table[]
+---@field fullAIResponse? table
+---@field files? table[] with `id` and `fileName`
+---@field isAnonymized? boolean
 local message = {} -- luacheck: ignore
 
 ---A call under way, from an option `wait = false`. It moves along whenever any call waits. One
@@ -466,34 +1020,5 @@ function raia.use(loop) end
 ---behind go_on, which are the loop's own: go_on(...) resumes it with results. Returns a function
 ---that gives the wait up; nil: these values mean nothing to the loop
 ---@field resume? fun(token: any) have a coroutine go on soon; it may have ended or gone on already
-
----@class raia.sandbox
-local sandbox = {}
-
----@class raia.SandboxOptions
----@field port? integer 0, the default, picks a free one
----@field key? string the key to ask for; default "sandbox"
----@field delay? number seconds before each answer; default 0
----@field agent? string a Lua file that returns `function(message, conversation) return text end`;
----it may wait with `cqueues.sleep`, and must not yield
----@field outbox? string a file that emails, SMS and calls are added to; default none
----@field tls_cert? string PEM file of a certificate, to serve https and HTTP/2; with tls_key
----@field tls_key? string PEM file of its key
----@field lua? string the Lua to run it with; default "lua5.4"
-
----A local raia: a process of its own until it is closed, collected, or this process ends.
----@class raia.Sandbox
----@field base_url string
----@field secret_key string
-local running = {}
-
----Starts one (`require "raia.sandbox"`) and waits until it listens. Needs lua-http.
----@param options? raia.SandboxOptions
----@return raia.Sandbox? sandbox
----@return string? message why it could not start
-function sandbox.start(options) end
-
----Stops it.
-function running:close() end
 
 return raia

@@ -245,8 +245,7 @@ static void check_refusal(lua_State *L) {
 static int one(lua_State *L) {
   struct bytes *b = lua_touserdata(L, 1);
   struct maker m = {.bytes = b};
-  unsigned row = take(b) % 8;
-  m.schema = raia_operations[row].schema; /* of {0}, too, NULL */
+  m.schema = take_operation(b)->schema; /* of {0}, too, NULL */
   lua_settop(L, 1);
   lua_newtable(L);
   push_table(L, &m, take(b) % 3);

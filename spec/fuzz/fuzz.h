@@ -5,6 +5,7 @@
 
 #include "../../src/lua/json.h"
 #include "../../src/lua/module.h"
+#include "../../src/lua/operations.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -37,6 +38,15 @@ static inline unsigned take(struct bytes *b) {
 
 /* The next `most` bytes, or those left, as a string of exactly that size, so
    that a sanitizer sees who reads past its end. The caller frees it. */
+/* An operation's row, or the {0} after the last. */
+static inline const struct raia_operation *take_operation(struct bytes *b) {
+  unsigned count = 0;
+  while (raia_operations[count].name != NULL)
+    count++;
+  unsigned i = take(b) % (count + 1);
+  return &raia_operations[i < 7 ? i : i == 7 ? count : i - 1];
+}
+
 static inline char *take_string(struct bytes *b, size_t most, size_t *length) {
   *length = b->left < most ? b->left : most;
   char *s = malloc(*length + 1);

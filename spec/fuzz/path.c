@@ -102,17 +102,19 @@ static void try_id(lua_State *L, const char *id, size_t length) {
     return;
   lua_pushlstring(L, id, length);
   for (const struct raia_operation *row = raia_operations; row->name; row++) {
-    push_path(L, row, 1);
+    push_path(L, row, 0, 1);
     size_t n;
-    const char *path = lua_tolstring(L, -1, &n),
-               *hole = strstr(row->path, "{");
+    const char *path = lua_tolstring(L, -1, &n), *at = path, *rest = row->path,
+               *hole;
     CHECK(raia_path_bad(path, n) == NULL);
-    if (hole != NULL) {
-      size_t skip = (size_t)(hole - row->path);
-      CHECK(strncmp(path, row->path, skip) == 0);
-      CHECK(strcmp(check_encoded(path + skip, id, length), hole + 2) == 0);
+    for (; (hole = strstr(rest, "{}")) != NULL; rest = hole + 2) {
+      size_t skip = (size_t)(hole - rest);
+      CHECK(strncmp(at, rest, skip) == 0);
+      at = check_encoded(at + skip, id, length);
     }
+    CHECK(strcmp(at, rest) == 0);
     check_aim(some_endpoint(), "/pre/fix", path, NULL);
+    lua_pop(L, 1);
   }
 }
 
@@ -130,7 +132,9 @@ static void try_query(lua_State *L, const char *text, size_t length) {
   lua_pushlstring(L, text, name);
   lua_pushlstring(L, text + name, value);
   lua_rawset(L, -3);
-  push_query(L, 1);
+  lua_pushliteral(L, "");
+  lua_insert(L, -2);
+  raia_query_add(L, -2, 1);
   const char *query = lua_tostring(L, -1);
   const char *sign = check_encoded(query, text, name);
   CHECK(*sign == '=');

@@ -2,10 +2,10 @@
    input: operation, status, content type, body. */
 #include "fuzz.h"
 
-#include "../../src/lua/conversation.h"
 #include "../../src/lua/message.h"
 #include "../../src/lua/object.h"
 #include "../../src/lua/request.h"
+#include "../../src/lua/resource.h"
 #include "../../src/net/path.h"
 
 #include <math.h>
@@ -41,9 +41,9 @@ static void check_value(lua_State *L, int depth) {
 static void check_object(lua_State *L, const char *type) {
   CHECK(luaL_testudata(L, -1, type) != NULL);
   CHECK(lua_getiuservalue(L, -1, 1) == LUA_TTABLE);
-  if (strcmp(type, RAIA_CONVERSATION) == 0) {
+  if (strcmp(type, RAIA_MESSAGE) != 0) {
     size_t length;
-    lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
+    lua_rawgeti(L, -1, RAIA_RESOURCE_FIELDS);
     lua_remove(L, -2);
     CHECK(lua_getfield(L, -1, "id") == LUA_TSTRING);
     const char *id = lua_tolstring(L, -1, &length);
@@ -60,26 +60,56 @@ static void check_object(lua_State *L, const char *type) {
   lua_pop(L, 2);
 }
 
+/* Checks that all elements of the list at the top are objects. */
+static void check_list(lua_State *L, const char *type) {
+  CHECK(lua_type(L, -1) == LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+    check_object(L, type);
+}
+
+/* Checks the result at the top. */
 static void check_success(lua_State *L, const struct raia_request *r,
                           size_t length) {
+  static const char *const conversation = "raia.conversation", *const user =
+                                                                   "raia.user";
   enum raia_result reply = r->operation->result;
   CHECK(length == 0 ||
         strcmp(r->transfer.outcome.content_type, "text/html") != 0);
-  if (reply == RAIA_RESULT_MESSAGE) {
+  if (reply == RAIA_RESULT_ANSWER || reply == RAIA_RESULT_PROMPT) {
+    if (lua_isboolean(L, -1))
+      CHECK(!lua_toboolean(L, -1));
+    else if (reply == RAIA_RESULT_PROMPT)
+      check_value(L, 1);
+    else
+      check_object(L, RAIA_MESSAGE);
+  } else if (reply == RAIA_RESULT_LIST) {
+    check_value(L, 0);
+  } else if (reply == RAIA_RESULT_PROMPT_ID) {
+    CHECK(lua_type(L, -1) == LUA_TSTRING);
+  } else if (reply == RAIA_RESULT_USER) {
+    check_object(L, user);
+  } else if (reply == RAIA_RESULT_FOUND) {
+    check_value(L, 1);
+    lua_pop(L, 1);
+    check_object(L, user);
+  } else if (reply == RAIA_RESULT_USERS ||
+             reply == RAIA_RESULT_CONVERSATIONS) {
+    CHECK(lua_type(L, -1) == LUA_TTABLE);
+    if (lua_getfield(L, -1, "data") == LUA_TTABLE)
+      check_list(L, reply == RAIA_RESULT_USERS ? user : conversation);
+  } else if (reply == RAIA_RESULT_MESSAGE) {
     check_object(L, RAIA_MESSAGE);
     lua_getfield(L, -1, "id");
     CHECK(lua_type(L, -1) == LUA_TSTRING);
   } else if (reply == RAIA_RESULT_MESSAGES) {
-    CHECK(lua_type(L, -1) == LUA_TTABLE);
-    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
-      check_object(L, RAIA_MESSAGE);
+    check_list(L, RAIA_MESSAGE);
   } else if (reply == RAIA_RESULT_NOTHING ||
              (reply == RAIA_RESULT_TABLE && length == 0)) {
     CHECK(lua_isboolean(L, -1) && lua_toboolean(L, -1));
   } else if (reply == RAIA_RESULT_TABLE) {
     check_value(L, 1);
   } else {
-    check_object(L, RAIA_CONVERSATION);
+    check_object(L, conversation);
   }
 }
 
@@ -117,17 +147,18 @@ static int one(lua_State *L) {
   size_t length;
   lua_settop(L, 0);
   lua_getglobal(L, "client");
-  const struct raia_operation *row = &raia_operations[take(b) % 8];
+  const struct raia_operation *row = take_operation(b);
   row = row->name == NULL ? &raia_request_operation : row;
   struct raia_request *r = raia_request_new(L, 1, row); /* 2 */
   struct raia_transfer *t = &r->transfer;
-  if (row->owner == RAIA_ON_CONVERSATION) {
-    lua_newtable(L);
+  lua_newtable(L);
+  if (row->owner >= RAIA_GROUPS) {
+    t->asked.path = "/external/conversations/c-1";
     lua_pushliteral(L, "c-1");
     lua_setfield(L, -2, "id");
-    raia_conversation_new(L, 1);
-    lua_setiuservalue(L, 2, RAIA_REQUEST_TARGET);
+    raia_resource_new(L, row->owner, 1);
   }
+  lua_setiuservalue(L, 2, RAIA_REQUEST_TARGET);
   r->held = true; /* so that it is still what it is when it is looked at */
   t->state = RAIA_DONE;
   t->outcome.attempts = 1;
@@ -138,12 +169,16 @@ static int one(lua_State *L) {
   char *body = take_string(b, b->left, &length);
   raia_buffer_append(&t->outcome.reply, body, length);
   int n = raia_request_results(L, 2), first = lua_gettop(L) - n + 1;
-  if (n == 1) {
+  if (n < 3) {
+    CHECK(n == (row->result == RAIA_RESULT_FOUND ? 2 : 1));
     CHECK(t->outcome.kind == RAIA_OK);
     check_success(L, r, length);
   } else {
     CHECK(n == 3 && t->outcome.kind != RAIA_OK);
-    check_failure(L, first, t->outcome.status < 300 ? "decode" : "http");
+    check_failure(L, first,
+                  t->outcome.kind == RAIA_FAILED ? "failed"
+                  : t->outcome.status < 300      ? "decode"
+                                                 : "http");
     check_error(L, body, length);
   }
   free(body);

@@ -4,10 +4,10 @@ target=$1 seconds=$2
 program=build/libfuzzer/targets/$target
 found=build/fuzz/$target # new inputs
 case $target in
-  body) files="src/lua/json.c src/lua/schema.c" ;;
+  body) files="src/lua/json_write.c src/lua/json_read.c src/lua/schema.c" ;;
   headers) files=src/net/exchange.c ;;
   path) files="src/net/path.c src/net/base_url.c src/net/handle.c" ;;
-  reply) files="src/lua/json.c src/lua/result.c src/lua/error.c" ;;
+  reply) files="src/lua/json_read.c src/lua/page.c src/lua/result.c src/lua/error.c" ;;
   retry_after) files=src/net/retry.c ;;
   several) files="src/net/delivery.c src/net/exchange.c src/net/loop.c src/net/tls.c src/net/transfer.c" ;;
   transfer) files=src/net/exchange.c ;;

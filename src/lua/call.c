@@ -2,12 +2,12 @@
 #include "call.h"
 
 #include "checkself.h"
-#include "conversation.h"
 #include "hooks.h"
-#include "json.h"
 #include "net/endpoint.h"
 #include "options.h"
+#include "query.h"
 #include "request.h"
+#include "resource.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -29,6 +29,7 @@ static const struct raia_option rows[] = {
      offsetof(struct call_options, max_retries), 0, 100},
     {"headers", RAIA_OPTION_HEADERS, offsetof(struct call_options, headers), 0,
      0},
+    {"query", RAIA_OPTION_TABLE, 0, 0, 0},
     {"wait", RAIA_OPTION_BOOLEAN, offsetof(struct call_options, wait), 0, 0},
     {0}};
 
@@ -52,23 +53,23 @@ static bool read_options(lua_State *L, int arg, struct raia_request *r) {
   return options.wait;
 }
 
-/* Pushes the operation's path, with the id at stack index `id` if the path has
-   a place for one. */
+/* Pushes the operation's path with the ids at the stack indexes `own`, which
+   is 0 if it has no resource, and `id` in their places. */
 static void push_path(lua_State *L, const struct raia_operation *operation,
-                      int id) {
-  const char *hole = strstr(operation->path, "{}");
-  if (hole == NULL) {
-    lua_pushstring(L, operation->path);
-    return;
-  }
-  size_t length;
-  const char *s = lua_tolstring(L, id, &length);
+                      int own, int id) {
+  const char *rest = operation->path, *hole;
   luaL_Buffer b;
   luaL_buffinit(L, &b);
-  luaL_addlstring(&b, operation->path, (size_t)(hole - operation->path));
-  char *out = luaL_prepbuffsize(&b, 3 * length);
-  luaL_addsize(&b, (size_t)(raia_path_encode(out, s, length) - out));
-  luaL_addstring(&b, hole + 2);
+  for (int next = own != 0 ? own : id; (hole = strstr(rest, "{}")) != NULL;) {
+    size_t length;
+    luaL_addlstring(&b, rest, (size_t)(hole - rest));
+    const char *s = lua_tolstring(L, next, &length);
+    char *out = luaL_prepbuffsize(&b, 3 * length);
+    luaL_addsize(&b, (size_t)(raia_path_encode(out, s, length) - out));
+    rest = hole + 2;
+    next = id;
+  }
+  luaL_addstring(&b, rest);
   luaL_pushresult(&b);
 }
 
@@ -139,18 +140,21 @@ static int go(lua_State *L, int request, bool sound, bool wait) {
   return 1;
 }
 
-/* Pushes the path of an operation on the conversation whose values are at the
-   top, and caches it there, which saves 900 instructions a call. */
+/* Pushes the path of an operation on the resource whose values are at the top,
+   and the argument at 2. Without an argument it is cached there, which saves
+   900 instructions a call. */
 static void push_own_path(lua_State *L,
                           const struct raia_operation *operation) {
   int values = lua_gettop(L);
   if (lua_rawgetp(L, values, operation) == LUA_TSTRING)
     return;
-  lua_rawgeti(L, values, RAIA_CONVERSATION_FIELDS);
+  lua_rawgeti(L, values, RAIA_RESOURCE_FIELDS);
   lua_getfield(L, -1, "id");
-  push_path(L, operation, values + 3);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, values, operation);
+  push_path(L, operation, values + 3, 2);
+  if (operation->takes != RAIA_TAKES_ID) {
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, values, operation);
+  }
   lua_replace(L, values + 1);
   lua_settop(L, values + 1);
 }
@@ -158,19 +162,71 @@ static void push_own_path(lua_State *L,
 /* Pushes the client that argument 1 belongs to, and the operation's path. */
 static void push_client_and_path(lua_State *L,
                                  const struct raia_operation *operation) {
-  if (operation->owner == RAIA_ON_CONVERSATIONS) {
-    raia_checkself(L, 2, RAIA_CONVERSATIONS);
-    lua_getiuservalue(L, 1, 1);
-    if (operation->takes == RAIA_TAKES_ID)
-      raia_conversation_check_id(L, 2);
-    push_path(L, operation, 2);
+  raia_checkself(L, 2, raia_owner_class(operation->owner));
+  if (operation->takes == RAIA_TAKES_ID)
+    raia_resource_to_id(L, 2);
+  lua_getiuservalue(L, 1, 1);
+  if (operation->owner < RAIA_GROUPS) {
+    push_path(L, operation, 0, 2);
   } else {
-    raia_checkself(L, 2, RAIA_CONVERSATION);
-    lua_getiuservalue(L, 1, 1);
     push_own_path(L, operation);
-    lua_rawgeti(L, -2, RAIA_CONVERSATION_CLIENT);
+    lua_rawgeti(L, -2, RAIA_RESOURCE_CLIENT);
     lua_replace(L, -3); /* client, path */
   }
+}
+
+/* Stores what the result of the request at `request` needs: the resource it is
+   for, or what a page's next one is asked with. */
+static void set_target(lua_State *L, const struct raia_operation *operation,
+                       int request, int options) {
+  if (operation->owner >= RAIA_GROUPS) {
+    lua_pushvalue(L, 1);
+  } else if (operation->takes == RAIA_TAKES_QUERY) {
+    lua_createtable(L, 4, 0);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
+    luaL_getmetafield(L, 1, "__index");
+    lua_getfield(L, -1, operation->name);
+    lua_rawseti(L, -3, 2);
+    lua_pop(L, 1);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, 3);
+    lua_pushvalue(L, options);
+    lua_rawseti(L, -2, 4);
+  } else {
+    return;
+  }
+  lua_setiuservalue(L, request, RAIA_REQUEST_TARGET);
+}
+
+/* Sets the transfer's query from the argument at 2, if the operation takes
+   one, and from the options. If it is invalid, ends the request at `request`
+   and returns false. */
+static bool set_query(lua_State *L, int request, int argument, int options) {
+  struct raia_request *r = lua_touserdata(L, request);
+  const struct raia_schema *schema = r->operation->schema;
+  lua_pushliteral(L, "");
+  int query = lua_gettop(L);
+  if (argument != 0) {
+    lua_pushvalue(L, argument);
+    if (schema != NULL && !raia_schema_check(L, argument, schema)) {
+      raia_request_refuse(L, request);
+      lua_settop(L, query - 1);
+      return false;
+    }
+    raia_query_add(L, query, argument);
+  }
+  if (lua_istable(L, options) &&
+      raia_options_field(L, options, "query") == LUA_TTABLE)
+    raia_query_add(L, query, options);
+  lua_settop(L, query);
+  if (lua_rawlen(L, query) > RAIA_PATH_MAX)
+    luaL_argerror(L, argument != 0 ? argument : options,
+                  "the query has more than 16,384 bytes");
+  if (lua_rawlen(L, query) > 0)
+    r->transfer.asked.query = keep(L, request, RAIA_REQUEST_QUERY, NULL);
+  lua_settop(L, query - 1);
+  return true;
 }
 
 /* A method of the API. Upvalues: the operation's row and the metatable of its
@@ -183,14 +239,20 @@ static int call_operation(lua_State *L) {
   push_client_and_path(L, operation);
   int client = options + 1, path = options + 2, request = options + 3;
   struct raia_request *r = raia_request_new(L, client, operation);
-  bool wait = read_options(L, options, r);
-  if (operation->owner == RAIA_ON_CONVERSATION) {
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, request, RAIA_REQUEST_TARGET);
-  }
+  bool wait = read_options(L, options, r), sound = true;
+  set_target(L, operation, request, options);
   lua_pushvalue(L, path);
   r->transfer.asked.path = keep(L, request, RAIA_REQUEST_PATH, NULL);
-  bool sound = true;
+  if (operation->takes == RAIA_TAKES_QUERY) {
+    if (lua_isnil(L, 2)) {
+      lua_newtable(L);
+      lua_replace(L, 2);
+    }
+    luaL_checktype(L, 2, LUA_TTABLE);
+    sound = set_query(L, request, 2, options);
+  } else if (lua_istable(L, options)) {
+    sound = set_query(L, request, 0, options);
+  }
   if (operation->takes == RAIA_TAKES_BODY) {
     push_body(L, operation, 2, options);
     sound = set_body(L, request);
@@ -204,56 +266,6 @@ static const struct raia_option parts[] = {
     {"body", RAIA_OPTION_TABLE, 0, 0, 0},
     {"query", RAIA_OPTION_TABLE, 0, 0, 0},
     {0}};
-
-static void add_encoded(lua_State *L, luaL_Buffer *b, int index) {
-  size_t length;
-  const char *s = lua_tolstring(L, index, &length);
-  char *out = luaL_prepbuffsize(b, 3 * length);
-  luaL_addsize(b, (size_t)(raia_path_encode(out, s, length) - out));
-}
-
-/* Pushes the text of the value at the top of a query. */
-static void push_query_value(lua_State *L, int arg) {
-  char text[RAIA_NUMBER_MAX];
-  if (lua_type(L, -1) != LUA_TNUMBER) {
-    luaL_tolstring(L, -1, NULL);
-    return;
-  }
-  size_t length = raia_json_number(L, -1, text);
-  luaL_argcheck(L, length > 0, arg, "'query' has a number that is not finite");
-  lua_pushlstring(L, text, length);
-}
-
-/* Pushes the table at the top as a query, encoded. */
-static void push_query(lua_State *L, int arg) {
-  int query = lua_gettop(L);
-  luaL_Buffer b;
-  lua_pushnil(L); /* the key and the value as a string, below what the */
-  lua_pushnil(L); /* buffer keeps on the stack */
-  luaL_buffinit(L, &b);
-  bool first = true;
-  for (;;) {
-    lua_pushvalue(L, query + 1);
-    if (lua_next(L, query) == 0)
-      break;
-    int type = lua_type(L, -1);
-    if (lua_type(L, -2) != LUA_TSTRING ||
-        (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN))
-      luaL_argerror(L, arg,
-                    "'query' must have names, and strings, numbers or "
-                    "booleans as values");
-    push_query_value(L, arg);
-    lua_replace(L, query + 2);
-    lua_pop(L, 1);
-    lua_replace(L, query + 1);
-    luaL_addstring(&b, first ? "" : "&");
-    add_encoded(L, &b, query + 1);
-    luaL_addchar(&b, '=');
-    add_encoded(L, &b, query + 2);
-    first = false;
-  }
-  luaL_pushresult(&b);
-}
 
 static void check_method(lua_State *L, int arg) {
   static const char *const methods[] = {"GET",   "POST",   "PUT",
@@ -280,14 +292,11 @@ int raia_call_request(lua_State *L) {
   r->transfer.asked.large = strcmp(r->transfer.asked.method, "GET") == 0;
   lua_pushvalue(L, 3);
   r->transfer.asked.path = keep(L, request, RAIA_REQUEST_PATH, NULL);
-  if (lua_istable(L, 4) && raia_options_field(L, 4, "query") == LUA_TTABLE) {
-    push_query(L, 4);
-    if (lua_rawlen(L, -1) > RAIA_PATH_MAX)
-      luaL_argerror(L, 4, "the query has more than 16,384 bytes");
-    r->transfer.asked.query = keep(L, request, RAIA_REQUEST_QUERY, NULL);
-    if (*r->transfer.asked.query == '\0')
-      r->transfer.asked.query = NULL;
-  }
+  lua_pushnil(L); /* parts' query */
+  if (lua_istable(L, 4) && raia_options_field(L, 4, "query") == LUA_TTABLE)
+    lua_replace(L, 7);
+  lua_settop(L, 7);
+  sound = set_query(L, request, lua_istable(L, 7) ? 7 : 0, 5);
   if (lua_istable(L, 4) && raia_options_field(L, 4, "body") == LUA_TTABLE) {
     if (strcmp(r->transfer.asked.method, "GET") == 0)
       luaL_argerror(L, 4, "a GET has no body (a query goes into 'query')");
@@ -297,11 +306,17 @@ int raia_call_request(lua_State *L) {
 }
 
 void raia_call_register(lua_State *L, enum raia_owner owner) {
+  int metatable = lua_gettop(L);
+  lua_newtable(L);
   for (const struct raia_operation *row = raia_operations; row->name; row++)
     if (row->owner == owner) {
       lua_pushlightuserdata(L, (void *)row);
-      lua_pushvalue(L, -3); /* metatable, functions, row, metatable */
+      lua_pushvalue(L, metatable);
       lua_pushcclosure(L, call_operation, 2);
       lua_setfield(L, -2, row->name);
     }
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, RAIA_METHODS);
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, raia_owner_class(owner));
+  lua_pop(L, 1);
 }

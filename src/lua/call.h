@@ -6,8 +6,11 @@
 
 #include <lua.h>
 
-/* Adds a function for each operation of `owner` to the table at the top; below
-   that is the metatable of their objects. */
+/* In the registry: the tables of methods, by class. */
+#define RAIA_METHODS "raia.methods"
+
+/* Pushes a table with a method for each operation of `owner`, whose objects'
+   metatable is at the top. */
 void raia_call_register(lua_State *L, enum raia_owner owner);
 
 /* client:request(method, path, parts, options) */

@@ -2,10 +2,10 @@
 #include "client.h"
 
 #include "call.h"
-#include "conversation.h"
 #include "notify.h"
 #include "options.h"
 #include "request.h"
+#include "resource.h"
 #include "version.h"
 #include "wait.h"
 
@@ -178,11 +178,6 @@ static struct raia_client *push_closed(lua_State *L) {
   raia_list_init(&client->requests);
   luaL_setmetatable(L, RAIA_CLIENT);
   lua_createtable(L, 2, 0); /* client, values */
-  lua_newuserdatauv(L, 0, 1);
-  lua_pushvalue(L, -3);
-  lua_setiuservalue(L, -2, 1);
-  luaL_setmetatable(L, RAIA_CONVERSATIONS);
-  lua_rawseti(L, -2, RAIA_CLIENT_CONVERSATIONS);
   lua_setiuservalue(L, -2, 1);
   return client;
 }
@@ -259,18 +254,34 @@ static int client_leave(lua_State *L) {
   return 0;
 }
 
+/* Pushes a group of the client at 1; it is made when it is first used. */
+static void push_group(lua_State *L, int group) {
+  lua_getiuservalue(L, 1, 1);
+  if (lua_rawgeti(L, -1, RAIA_CLIENT_GROUPS + group) != LUA_TNIL)
+    return;
+  lua_newuserdatauv(L, 0, 1);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  luaL_setmetatable(L, raia_owner_class((enum raia_owner)group));
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -4, RAIA_CLIENT_GROUPS + group);
+}
+
 /* Upvalue: the table of methods. */
 static int client_index(lua_State *L) {
   luaL_checkudata(L, 1, RAIA_CLIENT);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
     return 1;
-  if (lua_type(L, 2) != LUA_TSTRING ||
-      strcmp(lua_tostring(L, 2), "conversations") != 0)
+  if (lua_type(L, 2) != LUA_TSTRING)
     return 0;
-  lua_getiuservalue(L, 1, 1);
-  lua_rawgeti(L, -1, RAIA_CLIENT_CONVERSATIONS);
-  return 1;
+  const char *name = lua_tostring(L, 2);
+  for (int group = 0; group < RAIA_GROUPS; group++)
+    if (strcmp(name, raia_owner_class((enum raia_owner)group) + 5) == 0) {
+      push_group(L, group);
+      return 1;
+    }
+  return 0;
 }
 
 static int client_tostring(lua_State *L) {
@@ -283,10 +294,11 @@ static int client_tostring(lua_State *L) {
 }
 
 void raia_client_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"conversation", raia_conversation_of_id},
-                                     {"request", raia_call_request},
-                                     {"close", client_close},
-                                     {0, 0}};
+  static const luaL_Reg methods[] = {
+      {"conversation", raia_resource_conversation},
+      {"request", raia_call_request},
+      {"close", client_close},
+      {0, 0}};
   static const luaL_Reg metamethods[] = {{"__tostring", client_tostring},
                                          {"__gc", client_leave},
                                          {"__close", client_leave},
@@ -296,9 +308,11 @@ void raia_client_open(lua_State *L) {
   luaL_newlib(L, methods);
   lua_pushcclosure(L, client_index, 1);
   lua_setfield(L, -2, "__index");
-  luaL_newmetatable(L, RAIA_CONVERSATIONS);
-  lua_newtable(L);
-  raia_call_register(L, RAIA_ON_CONVERSATIONS);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 2);
+  lua_pop(L, 1);
+  for (int group = 0; group < RAIA_GROUPS; group++) {
+    luaL_newmetatable(L, raia_owner_class((enum raia_owner)group));
+    raia_call_register(L, (enum raia_owner)group);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+  }
 }

@@ -7,10 +7,9 @@
 #include <lua.h>
 
 #define RAIA_CLIENT "raia.client"
-#define RAIA_CONVERSATIONS "raia.conversations" /* client.conversations */
 
 /* Indexes in the table that is a client's user value. */
-enum { RAIA_CLIENT_CONVERSATIONS = 1, RAIA_CLIENT_ON_EVENT };
+enum { RAIA_CLIENT_ON_EVENT = 1, RAIA_CLIENT_GROUPS };
 
 struct raia_client {
   struct raia_endpoint *endpoint; /* NULL: closed */
@@ -24,7 +23,7 @@ struct raia_client {
 /* raia.client(options): pushes a client. */
 int raia_client_new(lua_State *L);
 
-/* Registers the metatables of clients and of client.conversations. */
+/* Registers the metatables of clients and of their groups. */
 void raia_client_open(lua_State *L);
 
 #endif

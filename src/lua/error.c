@@ -119,6 +119,9 @@ static void push_what(lua_State *L, const struct raia_subject *subject,
     if (o->reply.length > 0)
       add_said(L, ": ", o->reply.data, o->reply.length, 80);
     break;
+  case RAIA_FAILED:
+    lua_pushfstring(L, "the agent could not answer: %s", why);
+    break;
   case RAIA_TOO_LARGE:
     if (!o->headers_done) /* libcurl reports out of memory the same way */
       lua_pushstring(L, o->over_limit
@@ -165,6 +168,8 @@ static const char *advice(const struct raia_outcome *o) {
   const char *on_status = o->kind == RAIA_HTTP ? advice_on_status(o) : NULL;
   if (on_status != NULL)
     return on_status;
+  if (o->kind == RAIA_FAILED)
+    return "; the question was received";
   switch (o->reach) {
   case RAIA_UNSENT:
     return o->kind == RAIA_TLS

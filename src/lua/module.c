@@ -1,14 +1,15 @@
 /* The module raia.core. */
 #include "module.h"
 
+#include "call.h"
 #include "client.h"
-#include "conversation.h"
 #include "error.h"
 #include "json.h"
 #include "message.h"
 #include "net/process.h"
 #include "object.h"
 #include "request.h"
+#include "resource.h"
 #include "tasks.h"
 #include "version.h"
 #include "wait.h"
@@ -29,6 +30,7 @@ int luaopen_raia_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"client", raia_client_new},
                                        {"totable", raia_object_totable},
                                        {"array", array},
+                                       {"client_of", raia_resource_client_of},
                                        {0, 0}};
   static const char too_old[] =
       "raia needs libcurl 7.87 or later; this process has loaded %s";
@@ -40,7 +42,7 @@ int luaopen_raia_core(lua_State *L) {
   raia_wait_open(L);
   raia_error_open(L);
   raia_message_open(L);
-  raia_conversation_open(L);
+  raia_resource_open(L);
   raia_object_open(L);
   raia_request_open(L);
   raia_client_open(L);
@@ -48,6 +50,8 @@ int luaopen_raia_core(lua_State *L) {
   lua_newtable(L);
   raia_tasks_open(L);
   lua_setfield(L, -2, "scheduler");
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, RAIA_METHODS);
+  lua_setfield(L, -2, "methods");
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   lua_pushliteral(L, "raia " RAIA_VERSION);

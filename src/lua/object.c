@@ -1,9 +1,9 @@
 /* What objects with fields, messages and conversations, have in common. */
 #include "object.h"
 
-#include "conversation.h"
 #include "error.h"
 #include "message.h"
+#include "resource.h"
 
 #include <lauxlib.h>
 
@@ -14,14 +14,16 @@ enum { SHOWN = 20, SHOWN_CHARACTERS = 60 }; /* of a list that is printed */
 bool raia_object_push_fields(lua_State *L, int index) {
   if (luaL_testudata(L, index, RAIA_MESSAGE) != NULL) {
     lua_getiuservalue(L, index, 1);
-  } else if (luaL_testudata(L, index, RAIA_CONVERSATION) != NULL) {
-    lua_getiuservalue(L, index, 1);
-    lua_rawgeti(L, -1, RAIA_CONVERSATION_FIELDS);
-    lua_remove(L, -2);
-  } else {
-    return false;
+    return true;
   }
-  return true;
+  for (int class = RAIA_GROUPS; class < RAIA_OWNERS; class ++)
+    if (luaL_testudata(L, index, raia_owner_class((enum raia_owner) class))) {
+      lua_getiuservalue(L, index, 1);
+      lua_rawgeti(L, -1, RAIA_RESOURCE_FIELDS);
+      lua_remove(L, -2);
+      return true;
+    }
+  return false;
 }
 
 /* Pushes a copy of the table at `index` and of the tables in it, of which all
@@ -85,7 +87,9 @@ void raia_object_open(lua_State *L) {
                                          {"__concat", object_concat},
                                          {"__newindex", object_newindex},
                                          {0, 0}};
-  static const char *const classes[] = {RAIA_MESSAGE, RAIA_CONVERSATION};
+  const char *const classes[] = {RAIA_MESSAGE,
+                                 raia_owner_class(RAIA_ON_CONVERSATION),
+                                 raia_owner_class(RAIA_ON_USER)};
   for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
     luaL_getmetatable(L, classes[i]);
     luaL_setfuncs(L, metamethods, 0);

@@ -1,7 +1,6 @@
 /* The results of a finished call: values, or nil, message, err. */
 #include "result.h"
 
-#include "conversation.h"
 #include "error.h"
 #include "gc_pause.h"
 #include "hide.h"
@@ -9,6 +8,8 @@
 #include "message.h"
 #include "net/endpoint.h"
 #include "object.h"
+#include "page.h"
+#include "resource.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -21,6 +22,16 @@ static int unexpected(lua_State *L, const struct raia_subject *s,
   if (o->unframed)
     o->status = 0;
   return raia_error_push(L, s, &failure);
+}
+
+/* Whether the table at the top is an array, or empty. */
+static bool is_array(lua_State *L) {
+  if (lua_rawlen(L, -1) > 0)
+    return true;
+  lua_pushnil(L);
+  bool has_names = lua_next(L, -2) != 0;
+  lua_pop(L, has_names ? 2 : 0);
+  return !has_names;
 }
 
 /* Whether field `name` of the table at the top is a string. */
@@ -43,18 +54,19 @@ static bool has_id(lua_State *L, const struct raia_subject *s,
   return has;
 }
 
-/* Whether the conversation at the top has the id that was asked for. */
+/* Whether the conversation at the top has the id that its path has. */
 static bool is_asked_for(lua_State *L, const struct raia_subject *s) {
-  const char *path = s->asked->path;
-  size_t length, end = strlen(path);
+  size_t length;
   if (s->operation->result != RAIA_RESULT_REFRESH)
     return true;
+  const char *hole = strstr(s->operation->path, "{}");
+  const char *path = s->asked->path + (hole - s->operation->path);
   lua_getfield(L, -1, "id");
   const char *id = lua_tolstring(L, -1, &length);
   char *encoded = lua_newuserdatauv(L, 3 * length, 0);
   size_t n = (size_t)(raia_path_encode(encoded, id, length) - encoded);
-  bool same = n < end && path[end - n - 1] == '/' &&
-              memcmp(path + end - n, encoded, n) == 0;
+  bool same =
+      strncmp(path, encoded, n) == 0 && (path[n] == '\0' || path[n] == '/');
   lua_pop(L, 2);
   return same;
 }
@@ -64,10 +76,8 @@ static bool is_asked_for(lua_State *L, const struct raia_subject *s) {
 static bool make_messages(lua_State *L) {
   int array = lua_gettop(L), metatable = array + 1;
   lua_Integer length = (lua_Integer)lua_rawlen(L, array);
-  lua_pushnil(L);
-  if (length == 0 && lua_next(L, array) != 0) /* an object, not an array */
+  if (!is_array(L))
     return false;
-  lua_settop(L, array);
   luaL_getmetatable(L, RAIA_MESSAGE);
   for (lua_Integer i = 1; i <= length; i++) {
     if (lua_rawgeti(L, array, i) != LUA_TTABLE)
@@ -79,49 +89,159 @@ static bool make_messages(lua_State *L) {
   return true;
 }
 
+/* The same for resources, which need an id. */
+static bool make_resources(lua_State *L, const struct raia_subject *s,
+                           enum raia_owner class, int client) {
+  int array = lua_gettop(L);
+  lua_Integer length = (lua_Integer)lua_rawlen(L, array);
+  for (lua_Integer i = 1; i <= length; i++) {
+    if (lua_rawgeti(L, array, i) != LUA_TTABLE || !has_id(L, s, "id"))
+      return false;
+    raia_resource_new(L, class, client);
+    lua_rawseti(L, array, i);
+  }
+  return is_array(L);
+}
+
+static int push_one(lua_State *L, const struct raia_subject *s) {
+  if (!has_string(L, "id"))
+    return unexpected(L, s, "a message without an id");
+  luaL_getmetatable(L, RAIA_MESSAGE);
+  lua_insert(L, -2);
+  raia_message_new(L, -2);
+  return 1;
+}
+
+static int push_all(lua_State *L, const struct raia_subject *s) {
+  if (lua_getfield(L, -1, "messages") != LUA_TTABLE)
+    return unexpected(L, s, "no array 'messages'");
+  if (!make_messages(L))
+    return unexpected(L, s, "'messages' is not an array of objects");
+  raia_object_mark_list(L);
+  return 1;
+}
+
+/* Pushes the page at the top, complete. */
+static int push_page(lua_State *L, const struct raia_subject *s,
+                     enum raia_owner class, int client, int target) {
+  int page = lua_gettop(L);
+  if (lua_getfield(L, page, "data") != LUA_TTABLE)
+    return unexpected(L, s, "no array 'data'");
+  if (!make_resources(L, s, class, client))
+    return unexpected(L, s, "'data' is not an array of objects with ids");
+  raia_object_mark_list(L);
+  lua_settop(L, page);
+  raia_page_complete(L, target);
+  return 1;
+}
+
+/* Pushes the user and the ids of conversations that were found. */
+static int push_found(lua_State *L, const struct raia_subject *s, int client) {
+  int reply = lua_gettop(L);
+  if (lua_getfield(L, reply, "conversationIds") != LUA_TTABLE || !is_array(L))
+    return unexpected(L, s, "no array 'conversationIds'");
+  if (lua_getfield(L, reply, "user") != LUA_TTABLE || !has_id(L, s, "id"))
+    return unexpected(L, s, "no user with a valid id");
+  raia_resource_new(L, RAIA_ON_USER, client);
+  lua_insert(L, -2);
+  return 2;
+}
+
+/* Pushes what the reply with a status at the top says: the answer once there
+   is one, false before. */
+static int push_answer(lua_State *L, const struct raia_subject *s) {
+  bool prompt = s->operation->result == RAIA_RESULT_PROMPT;
+  int reply = lua_gettop(L);
+  const char *status = "pending";
+  if (lua_istable(L, reply) && lua_getfield(L, reply, "status") == LUA_TSTRING)
+    status = lua_tostring(L, -1);
+  if (strcmp(status, "failed") == 0) {
+    lua_getfield(L, reply, "error");
+    s->outcome->kind = RAIA_FAILED;
+    struct raia_failure failure = {.why = "no reason is given"};
+    if (lua_type(L, -1) == LUA_TSTRING)
+      failure.why = lua_tostring(L, -1);
+    return raia_error_push(L, s, &failure);
+  }
+  bool asked = prompt && s->operation->takes != RAIA_TAKES_ID;
+  if (strcmp(status, "completed") != 0 && !(asked && lua_istable(L, reply))) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  lua_settop(L, reply);
+  if (prompt)
+    return 1;
+  if (lua_getfield(L, reply, "message") != LUA_TTABLE)
+    return unexpected(L, s, "an answer without a message");
+  return push_one(L, s);
+}
+
+/* Pushes the conversation whose fields are at the top. */
+static int push_conversation(lua_State *L, const struct raia_subject *s,
+                             int client, int target) {
+  if (!has_id(L, s, "id"))
+    return unexpected(L, s, "a conversation without a valid id");
+  if (!is_asked_for(L, s))
+    return unexpected(L, s, "a conversation with another id");
+  if (s->operation->result == RAIA_RESULT_REFRESH) {
+    lua_pushvalue(L, target);
+    lua_insert(L, -2); /* conversation, fields */
+    raia_resource_set(L, -2, client);
+  } else {
+    raia_resource_new(L, RAIA_ON_CONVERSATION, client);
+  }
+  return 1;
+}
+
 /* Pushes the result made from the decoded table at the top. */
 static int push_success(lua_State *L, const struct raia_subject *s, int client,
                         int target) {
   switch (s->operation->result) {
   case RAIA_RESULT_MESSAGE:
-    if (!has_string(L, "id"))
-      return unexpected(L, s, "a message without an id");
-    luaL_getmetatable(L, RAIA_MESSAGE);
-    lua_insert(L, -2);
-    raia_message_new(L, -2);
-    return 1;
+    return push_one(L, s);
   case RAIA_RESULT_MESSAGES:
-    if (lua_getfield(L, -1, "messages") != LUA_TTABLE)
-      return unexpected(L, s, "no array 'messages'");
-    if (!make_messages(L))
-      return unexpected(L, s, "'messages' is not an array of objects");
-    raia_object_mark_list(L);
-    return 1;
+    return push_all(L, s);
   case RAIA_RESULT_STARTED:
     if (!has_id(L, s, "conversationId"))
       return unexpected(L, s, "no valid 'conversationId'");
     lua_getfield(L, -1, "conversationId");
     lua_setfield(L, -2, "id");
-    break;
+    return push_conversation(L, s, client, target);
   case RAIA_RESULT_CONVERSATION:
   case RAIA_RESULT_REFRESH:
+    return push_conversation(L, s, client, target);
+  case RAIA_RESULT_USER:
     if (!has_id(L, s, "id"))
-      return unexpected(L, s, "a conversation without a valid id");
-    if (!is_asked_for(L, s))
-      return unexpected(L, s, "a conversation with another id");
-    break;
+      return unexpected(L, s, "a user without a valid id");
+    raia_resource_new(L, RAIA_ON_USER, client);
+    return 1;
+  case RAIA_RESULT_FOUND:
+    return push_found(L, s, client);
+  case RAIA_RESULT_CONVERSATIONS:
+    return push_page(L, s, RAIA_ON_CONVERSATION, client, target);
+  case RAIA_RESULT_USERS: /* documented as the agent */
+    if (lua_getfield(L, -1, "data") != LUA_TTABLE) {
+      lua_pop(L, 1);
+      return 1;
+    }
+    lua_pop(L, 1);
+    return push_page(L, s, RAIA_ON_USER, client, target);
+  case RAIA_RESULT_LIST:
+    if (!is_array(L)) {
+      lua_createtable(L, 1, 0);
+      lua_insert(L, -2);
+      lua_rawseti(L, -2, 1);
+    }
+    return 1;
+  case RAIA_RESULT_PROMPT_ID:
+    if (!has_id(L, s, "promptId"))
+      return unexpected(L, s, "no valid 'promptId'");
+    lua_getfield(L, -1, "promptId");
+    return 1;
   default: /* RAIA_RESULT_NOTHING */
     lua_pushboolean(L, 1);
     return 1;
   }
-  if (s->operation->result == RAIA_RESULT_REFRESH) {
-    lua_pushvalue(L, target);
-    lua_insert(L, -2); /* conversation, fields */
-    raia_conversation_set(L, -2, client);
-  } else {
-    raia_conversation_new(L, client);
-  }
-  return 1;
 }
 
 /* Pushes the result of a call that succeeded. */
@@ -146,6 +266,8 @@ static int push_reply(lua_State *L, const struct raia_subject *s, int client,
     text = lua_pushlstring(L, text, o->reply.length);
   if (!raia_json_read(L, text, o->reply.length))
     return unexpected(L, s, lua_tostring(L, -1));
+  if (result == RAIA_RESULT_ANSWER || result == RAIA_RESULT_PROMPT)
+    return push_answer(L, s);
   if (result == RAIA_RESULT_TABLE)
     return lua_type(L, -1) == LUA_TTABLE || !o->unframed
                ? 1 /* any value will do */

@@ -22,6 +22,15 @@ static int find_field(const char *const *names, const char *value) {
   return -1;
 }
 
+/* Whether field `name` of the table at `index` is true. */
+static bool is_true(lua_State *L, int index, const char *name) {
+  lua_pushstring(L, name);
+  lua_rawget(L, index);
+  bool is = lua_type(L, -1) == LUA_TBOOLEAN && lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is;
+}
+
 static bool is_phone(const char *s) {
   size_t digits = s[0] == '+' ? strspn(s + 1, "0123456789") : 0;
   return digits >= 2 && digits <= 15 && s[1] != '0' && s[digits + 1] == '\0';
@@ -44,13 +53,15 @@ static bool fail_values(lua_State *L, const struct raia_field *f) {
   return false;
 }
 
-static bool check_string(lua_State *L, const struct raia_field *f) {
+/* Checks the string at the top, which is a field of the table at `index`. */
+static bool check_string(lua_State *L, int index, const struct raia_field *f) {
   size_t length;
   const char *s = lua_tolstring(L, -1, &length);
   if (f->values != NULL &&
       (strlen(s) != length || find_field(f->values, s) < 0))
     return fail_values(L, f);
-  if (f->phone && (strlen(s) != length || !is_phone(s)))
+  if (f->phone && !is_true(L, index, f->unless) &&
+      (strlen(s) != length || !is_phone(s)))
     return refuse_field(
         L, f->name,
         "must be an E.164 phone number with a leading '+', such as "
@@ -74,17 +85,49 @@ static bool is_list(lua_State *L) {
   return !has_names;
 }
 
-/* Checks the value at the top. */
-static bool check_field(lua_State *L, const struct raia_field *f,
+const struct raia_field raia_strings[] = {{0}};
+
+/* Refuses the string or number `key` of element `i` of list `f`. */
+static bool refuse_element(lua_State *L, const struct raia_field *f,
+                           lua_Integer i, const char *name, const char *what) {
+  lua_pushfstring(L, "%s[%I]%s%s", f->name, (LUAI_UACINT)i,
+                  name == NULL ? "" : ".", name == NULL ? "" : name);
+  lua_pushstring(L, what);
+  return false;
+}
+
+/* Checks the elements of the list at the top: strings, or tables with strings
+   as fields. */
+static bool check_elements(lua_State *L, const struct raia_field *f) {
+  bool strings = f->of == raia_strings;
+  lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+  for (lua_Integer i = 1; i <= count; i++) {
+    if (lua_rawgeti(L, -1, i) != (strings ? LUA_TSTRING : LUA_TTABLE))
+      return refuse_element(L, f, i, NULL,
+                            strings ? "must be a string" : "must be a table");
+    for (const struct raia_field *of = f->of; of->name != NULL; of++) {
+      lua_pushstring(L, of->name);
+      if (lua_rawget(L, -2) != LUA_TSTRING)
+        return refuse_element(L, f, i, of->name, "must be a string");
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+  }
+  return true;
+}
+
+/* Checks the value at the top, which is a field of the table at `index`. */
+static bool check_field(lua_State *L, int index, const struct raia_field *f,
                         int variant) {
-  static const int types[] = {LUA_TSTRING, LUA_TBOOLEAN, LUA_TTABLE,
-                              LUA_TTABLE};
-  static const char *const names[] = {"string", "boolean", "table", "list"};
+  static const int types[] = {LUA_TSTRING, LUA_TNUMBER, LUA_TBOOLEAN,
+                              LUA_TTABLE, LUA_TTABLE};
+  static const char *const names[] = {"string", "number", "boolean", "table",
+                                      "list"};
   int type = lua_type(L, -1);
   if (type == LUA_TNIL)
     return (f->required & variant) == 0 ||
            refuse_field(L, f->name, "is required");
-  if (f->refused & variant)
+  if ((f->refused & variant) && lua_toboolean(L, -1))
     return refuse_field(L, f->name, "is not allowed here");
   if (type != types[f->type]) {
     lua_pushstring(L, f->name);
@@ -96,7 +139,27 @@ static bool check_field(lua_State *L, const struct raia_field *f,
     return refuse_field(L, f->name, "must have names, not numbered elements");
   if (f->type == RAIA_LIST && !is_list(L))
     return refuse_field(L, f->name, "must be a list");
-  return type != LUA_TSTRING || check_string(L, f);
+  if (f->of != NULL && !check_elements(L, f))
+    return false;
+  return type != LUA_TSTRING || check_string(L, index, f);
+}
+
+/* Refuses the table at `index` if it has none of the fields `any`. */
+static bool check_any(lua_State *L, int index, const char *const *any) {
+  for (int i = 0; any[i] != NULL; i++) {
+    lua_pushstring(L, any[i]);
+    int type = lua_rawget(L, index);
+    lua_pop(L, 1);
+    if (type != LUA_TNIL)
+      return true;
+  }
+  lua_pushstring(L, any[0]);
+  lua_pushliteral(L, "is required");
+  for (int i = 1; any[i] != NULL; i++) {
+    lua_pushfstring(L, ", or %s", any[i]);
+    lua_concat(L, 2);
+  }
+  return false;
 }
 
 static bool check(lua_State *L, int index, const struct raia_schema *schema) {
@@ -114,11 +177,11 @@ static bool check(lua_State *L, int index, const struct raia_schema *schema) {
   for (const struct raia_field *f = schema->fields; f->name != NULL; f++) {
     lua_pushstring(L, f->name);
     lua_rawget(L, index);
-    if (!check_field(L, f, variant))
+    if (!check_field(L, index, f, variant))
       return false;
     lua_pop(L, 1);
   }
-  return true;
+  return schema->any == NULL || check_any(L, index, schema->any);
 }
 
 /* Whether two names differ in case and underscores alone. */
@@ -164,16 +227,21 @@ static const char *list_of(const struct raia_schema *schema) {
   return NULL;
 }
 
-bool raia_schema_write(lua_State *L, int index,
+bool raia_schema_check(lua_State *L, int index,
                        const struct raia_schema *schema) {
   int top = lua_gettop(L);
   index = lua_absindex(L, index);
-  if (schema != NULL &&
-      !(check_names(L, index, schema->fields) && check(L, index, schema))) {
-    lua_insert(L, top + 1); /* the value is below path and message */
-    lua_insert(L, top + 1);
-    lua_settop(L, top + 2);
+  if (check_names(L, index, schema->fields) && check(L, index, schema))
+    return true;
+  lua_insert(L, top + 1); /* the value is below path and message */
+  lua_insert(L, top + 1);
+  lua_settop(L, top + 2);
+  return false;
+}
+
+bool raia_schema_write(lua_State *L, int index,
+                       const struct raia_schema *schema) {
+  if (schema != NULL && !raia_schema_check(L, index, schema))
     return false;
-  }
   return raia_json_write(L, index, schema == NULL ? NULL : list_of(schema));
 }

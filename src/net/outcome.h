@@ -18,6 +18,7 @@ enum raia_kind {
   RAIA_TOO_LARGE,
   RAIA_CANCELLED,
   RAIA_CLOSED,
+  RAIA_FAILED, /* the service says that the agent could not answer */
   RAIA_NO_MEMORY
 };
 

@@ -2,7 +2,8 @@
 -- Needs nothing but Lua; only the other process needs lua-http.
 
 local OPTIONS = { port = "number", key = "string", delay = "number", agent = "string",
-  outbox = "string", tls_cert = "string", tls_key = "string", lua = "string" }
+  outbox = "string", tls_cert = "string", tls_key = "string", lua = "string",
+  any_user = "boolean" }
 
 -- The folder of this file, from `require` or, if a host's own does not tell, the debug library.
 local package, debug, io, os = package, debug, io, os -- which a host may take away
@@ -45,6 +46,7 @@ local function command(options, key)
       words[#words + 1] = "--" .. name:gsub("_", "-") .. "=" .. quote(options[name])
     end
   end
+  if options.any_user then words[#words + 1] = "--any-user" end
   words[#words + 1] = "</dev/null"
   return table.concat(words, " ")
 end

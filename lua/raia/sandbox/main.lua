@@ -35,6 +35,11 @@ local function read_arguments()
   parser:option("--outbox", "File to add to what goes out, instead of printing it.")
   parser:option("--tls-cert", "Certificate in PEM, to serve https.")
   parser:option("--tls-key", "Its key in PEM.")
+  parser:flag("--any-user", "Let conversations begin with users that nobody has created.")
+  parser:flag("--version", "Print the version and end."):action(function()
+    print("raia-sandbox, of " .. require "raia.core"._VERSION)
+    os.exit(0)
+  end)
   parser:flag("--watched"):hidden(true)
 
   local last = #arg + 1
@@ -222,7 +227,8 @@ local sandbox, problem = server.new {
   key = key,
   delay = number("delay", options.delay, 86400, tonumber),
   agent = options.agent and load_agent(options.agent) or default_agent,
-  outbox = options.outbox and open_outbox(options.outbox) or io.stdout,
+  outbox = options.outbox and open_outbox(options.outbox) or command and io.stderr or io.stdout,
+  any_user = options.any_user,
   tls_cert = options.tls_cert,
   tls_key = options.tls_key,
 }

@@ -1,7 +1,7 @@
--- The sandbox's HTTP side, on lua-http: routes, the key, statuses and the bodies of errors.
+-- The sandbox's HTTP side, on lua-http: connections, the key, what is read and written.
 
 local store = require "raia.sandbox.store"
-local json = require "cjson".new()
+local api
 
 -- Debian keeps lua-http, and what it needs, in the folders of Lua 5.3 and 5.1.
 if not pcall(require, "http.server") then
@@ -13,7 +13,8 @@ if not found then
   error("lua-http does not load (apt-get install lua-http, or luarocks install http): "
     .. tostring(http_server):match("[^\n]*"), 0)
 end
-local cqueues = require "cqueues"
+api = require "raia.sandbox.api"
+local json = require "raia.sandbox.json"
 local http_headers = require "http.headers"
 local http_tls = require "http.tls"
 local h1_stream = require "http.h1_stream".methods
@@ -24,25 +25,8 @@ local PEER_TIMEOUT = 60     -- seconds to wait for the rest of a request, or for
 local IDLE_TIMEOUT = 600    -- seconds a connection is kept open with nothing on it
 local HOOK_COUNT = 1000000  -- instructions of an agent between two looks at the signals
 
-local NAMES = { [400] = "BadRequestError", [403] = "ForbiddenError", [404] = "NotFoundError",
-  [405] = "MethodNotAllowedError", [413] = "PayloadTooLargeError" }
-
--- What each channel sends; the last field is the conversation's first message.
-local OUTGOING = {
-  email = { "email to %s, %s: %s", "email", "emailSubject", "emailIntroduction" },
-  sms = { "sms to %s: %s", "phoneNumber", "smsIntroduction" },
-  voice = { "call to %s: %s", "phoneNumber", "firstMessage" },
-}
-
-local CONVERSATION = { "id", "conversationUserId", "title", "score", "summary", "threadId",
-  "aiCallId" }
-local MESSAGE = { "id", "message", "rawMessage", "conversationId", "senderRole",
-  "conversationMessageId", "source" }
-
 local server = {}
 server.__index = server
-
-json.decode_invalid_numbers(false)
 
 -- When the peer has gone in the middle of a body, lua-http 0.4 repeats for ever a step that gets
 -- nowhere and reports success.
@@ -68,163 +52,39 @@ function h2_stream:shutdown()
   return true
 end
 
-local function encode(value)
-  if value == nil then return "null" end
-  if type(value) == "string" and not utf8.len(value) then
-    value = value:gsub("[\x80-\xff]", "?")
-  end
-  return json.encode(value)
-end
-
--- lua-cjson writes an empty table as {}: objects and arrays are joined here.
-local function object(names, values, more)
-  local parts = {}
-  for i, name in ipairs(names) do parts[i] = encode(name) .. ":" .. encode(values[name]) end
-  return "{" .. table.concat(parts, ",") .. (more or "") .. "}"
-end
-
-local function array(list, names)
-  local parts = {}
-  for i, value in ipairs(list) do parts[i] = object(names, value) end
-  return "[" .. table.concat(parts, ",") .. "]"
-end
-
-local function conversation_object(conversation)
-  local metadata = ',"metadata":{"customData":' .. conversation.custom .. "}"
-  return object(CONVERSATION, conversation, metadata)
-end
-
-local function failure(status, message, details, headers)
-  return status, object({ "status", "name", "message" },
-    { status = status, name = NAMES[status], message = message },
-    ',"details":' .. array(details or {}, { "field", "message" })), headers
-end
-
--- The text of one member of a JSON object that lua-cjson has accepted, so that it can be given
--- back as it came. Strings are masked, byte for byte, which lets brackets be matched.
-local function member_text(text, wanted)
-  local mask = text:gsub("\\.", "__"):gsub('"([^"]*)"', function(inside)
-    return '"' .. ("_"):rep(#inside) .. '"'
-  end)
-  local result
-  local at = mask:match("^%s*{()")
-  while at do
-    local from, to, value = mask:match('^%s*"()_*()"%s*:%s*()', at)
-    local stop = mask:match("^%b{}()", value) or mask:match("^%b[]()", value)
-      or mask:match("^[^,}%s]+()", value)
-    if text:sub(from, to - 1) == wanted then result = text:sub(value, stop - 1) end
-    at = mask:match("^%s*,()", stop)
-  end
-  return result
-end
-
 -- Escapes text for one line of a terminal.
 local function printable(text)
   local function escape(char) return ("\\u%04x"):format(utf8.codepoint(char)) end
   return (text:gsub("\n", "\\n"):gsub("%c", escape):gsub("\xc2[\x80-\x9f]", escape))
 end
 
-local function start(self, request)
-  local body, outgoing = request.body, OUTGOING[request.body.channel]
-  local values = {}
-  for i = 2, #outgoing do values[i - 1] = body[outgoing[i]] end
-  local conversation = self.store:start(body, request.custom, values[#values])
-  local line = outgoing[1]:format(table.unpack(values))
+-- Prints what goes out, and keeps it.
+function server:send_out(line, entry)
+  table.insert(self.sent, entry)
   self.outbox:write("[outbox] ", printable(line), "\n")
   self.outbox:flush()
-  return 201, object({ "conversationId" }, { conversationId = conversation.id })
-end
-
-local function create(self, request)
-  return 201, conversation_object(self.store:create(request.body, request.custom))
-end
-
-local function delete(self, request)
-  self.store:delete_user(request.body.conversationUserId)
-  return 204
-end
-
-local function get(_, request)
-  return 200, conversation_object(request.conversation)
-end
-
-local function messages(_, request)
-  return 200, '{"messages":' .. array(request.conversation.messages, MESSAGE) .. "}"
-end
-
-local function send(self, request)
-  local conversation, text = request.conversation, request.body.message
-  local view = store.view(conversation, request.body.context)
-  local question = store.add(conversation, "conversation_user", "api", text)
-  if self.delay > 0 then cqueues.sleep(self.delay) end
-  local answer = self.agent(text, view)
-  if type(answer) ~= "string" or not utf8.len(answer) then
-    error("the agent must return UTF-8 text, not a " .. type(answer), 0)
-  end
-  return 201, object(MESSAGE, store.add(conversation, "assistant", "api", answer, question))
-end
-
-local routes = {
-  { "POST", "^/external/conversations/start$", start, fields = store.start_fields },
-  { "POST", "^/external/conversations$", create, fields = store.create_fields },
-  { "DELETE", "^/external/conversations$", delete, fields = store.delete_fields },
-  { "GET", "^/external/conversations/([^/]+)$", get, by_id = true },
-  { "GET", "^/external/conversations/([^/]+)/messages$", messages, by_id = true },
-  { "POST", "^/external/conversations/([^/]+)/messages$", send, by_id = true,
-    fields = store.send_fields },
-}
-
--- Returns the route and the id in the path, or nil and the methods that the path takes.
-local function find_route(method, path)
-  local allowed = {}
-  for _, route in ipairs(routes) do
-    local id = path:match(route[2])
-    if id and route[1] == method then
-      return route, id:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
-    end
-    if id then allowed[#allowed + 1] = route[1] end
-  end
-  return nil, table.concat(allowed, ", ")
-end
-
-local function read_json(text)
-  if not utf8.len(text) then return nil, "the body is not UTF-8" end
-  local ok, body = pcall(json.decode, text)
-  if not ok then return nil, "the body is not JSON: " .. body end
-  if not text:find("^%s*{") then return nil, "the body is not a JSON object" end
-  for name, value in pairs(body) do
-    if value == json.null then body[name] = nil end
-  end
-  return body
 end
 
 local function knows_key(self, headers)
   return (headers:get "agent-secret-key") == self.key
 end
 
--- Returns a status, a body (nil for none) and further headers.
+-- Returns a status, a body (nil for none), its type, and further headers.
 local function answer_request(self, headers, text, size)
-  if not knows_key(self, headers) then return failure(403, "INVALID_CREDENTIALS") end
-  local path = (headers:get(":path") or ""):match("^[^?]*")
-  local route, id = find_route(headers:get(":method"), path)
-  if not route and id == "" then
-    return failure(404, "no such path")
+  local target, method = headers:get(":path") or "", headers:get(":method")
+  local path = target:match("^[^?]*")
+  local route, ids = api.route(method, path)
+  if not knows_key(self, headers) and not (route and route.open) then
+    api.fail(403, "INVALID_CREDENTIALS")
+  elseif not route and ids == "" then
+    api.fail(404, "no such path")
   elseif not route then
-    return failure(405, "this path takes " .. id, nil, { allow = id })
+    api.fail(405, "this path takes " .. ids, nil, { allow = ids })
   elseif size > MAX_BODY then
-    return failure(413, ("a body may have at most %d bytes"):format(MAX_BODY))
+    api.fail(413, ("a body may have at most %d bytes"):format(MAX_BODY))
   end
-  local request = { conversation = self.store.conversations[id] }
-  if route.fields then
-    local body, problem = read_json(text)
-    if not body then return failure(400, problem) end
-    local details = store.check(route.fields, body)
-    if details[1] then return failure(400, details[1].message, details) end
-    request.body = body
-    request.custom = body.customData and member_text(text, "customData")
-  end
-  if route.by_id and not request.conversation then return failure(404, "ENTITY_NOT_FOUND") end
-  return route[3](self, request)
+  return api.call(self, route, ids, { method = method, path = path, text = text,
+    headers = headers, query = api.read_query(target) })
 end
 
 -- Reads the whole body, so that the connection can be reused, and keeps MAX_BODY bytes of it.
@@ -248,6 +108,7 @@ local function drain(stream)
 end
 
 local function traceback(problem)
+  if type(problem) == "table" and problem.status then return problem end
   io.stderr:write(debug.traceback("raia-sandbox: " .. tostring(problem), 2), "\n")
   return tostring(problem)
 end
@@ -257,21 +118,27 @@ local function serve(self, stream)
   if not headers then return end
   local text, size = "", tonumber((headers:get("content-length"))) or 0
   local has_body = size > 0 or headers:has "transfer-encoding"
-  local unread = not knows_key(self, headers) or headers:has("expect") and size > MAX_BODY
+  local open = (headers:get(":path") or ""):find "^/storage/"
+  local unread = not knows_key(self, headers) and not open
+    or headers:has("expect") and size > MAX_BODY
   if not unread then
     if headers:has("expect") then stream:write_continue(PEER_TIMEOUT) end
     text, size = read_body(stream)
   end
   if self.interrupt then debug.sethook(self.interrupt, "", HOOK_COUNT) end
-  local ok, status, body, more = xpcall(answer_request, traceback, self, headers, text, size)
+  local ok, status, body, content_type = xpcall(answer_request, traceback, self, headers, text,
+    size)
+  local more
   if not ok then
-    status, body = 500, object({ "status", "message" }, { status = 500, message = status })
+    local failure = type(status) == "table" and status or { status = 500,
+      body = json.encode { status = 500, message = status } }
+    status, body, more = failure.status, failure.body, failure.headers
   end
   local reply = http_headers.new()
   -- Not to be indexed: lua-http 0.4 writes the index 63 of HTTP/2's table of headers wrongly.
   local function add(name, value) reply:append(name, value, true) end
   add(":status", ("%d"):format(status))
-  add("content-type", "application/json")
+  if body then add("content-type", content_type or "application/json") end
   add("x-request-id", store.uuid())
   for name, value in pairs(more or {}) do add(name, value) end
   if unread and has_body and stream.connection.version < 2 then add("connection", "close") end
@@ -312,7 +179,7 @@ end
 
 -- Listens; `url` of the result says where. Returns nil and a message on failure.
 function server.new(options)
-  local self = setmetatable({ store = store.new() }, server)
+  local self = setmetatable({ store = store.new(options.any_user), sent = {} }, server)
   for _, name in ipairs { "key", "delay", "agent", "outbox" } do self[name] = options[name] end
   local secure = options.tls_cert ~= nil
   local ok, context = pcall(tls_context, options.tls_cert, options.tls_key)

@@ -1,83 +1,9 @@
--- What the sandbox keeps: conversations and their messages, in memory; and what the bodies
--- of requests may hold, as tables of fields.
+-- What the sandbox keeps, in memory: users, conversations and their messages, files, limits.
 
-local json = require "cjson"
+local json = require "raia.sandbox.json"
 
 local store = {}
 store.__index = store
-
-local PHONE = "^%+[1-9]%d+$"
-
-store.start_fields = {
-  { "firstName", "string", required = true }, { "lastName", "string", required = true },
-  { "channel", "string", required = true, one_of = { "email", "sms", "voice" } },
-  { "context", "string" }, { "conversationContext", "string" }, { "source", "string" },
-  { "fkId", "string" }, { "fkUserId", "string" }, { "customData", "object" },
-  { "email", "string" }, { "phoneNumber", "string", pattern = PHONE, max = 16,
-    hint = "an E.164 number such as +15551234567" },
-  by_channel = {
-    email = {
-      { "email", "string", required = true }, { "emailSubject", "string", required = true },
-      { "emailIntroduction", "string", required = true },
-      { "includeSignatureInEmail", "boolean" }, { "resetConversation", "boolean" },
-    },
-    sms = {
-      { "phoneNumber", "string", required = true },
-      { "smsIntroduction", "string", required = true },
-      { "includeSignatureInSms", "boolean" }, { "resetConversation", "boolean" },
-    },
-    voice = {
-      { "phoneNumber", "string", required = true }, { "firstMessage", "string", required = true },
-    },
-  },
-}
-
-store.create_fields = {
-  { "conversationUserId", "string", required = true }, { "title", "string", max = 255 },
-  { "context", "string", max = 256000 }, { "customData", "object" },
-}
-
-store.send_fields = { { "message", "string", required = true }, { "context", "string" } }
-
-store.delete_fields = { { "conversationUserId", "string", required = true } }
-
-local function type_of(value)
-  local kind = type(value)
-  return kind ~= "table" and kind or type(next(value)) == "number" and "array" or "object"
-end
-
-local function complaint(field, value)
-  if value == nil then return field.required and "is required" or nil end
-  if type_of(value) ~= field[2] then
-    return (field[2] == "object" and "must be an " or "must be a ") .. field[2]
-  elseif value == "" and field.required then
-    return "must not be empty"
-  elseif field.pattern and not value:find(field.pattern) then
-    return "must be " .. field.hint
-  elseif field.max and utf8.len(value) > field.max then
-    return ("must be %s of at most %d characters"):format(field.hint or "a text", field.max)
-  end
-  for _, allowed in ipairs(field.one_of or { value }) do
-    if value == allowed then return nil end
-  end
-  return "must be one of " .. table.concat(field.one_of, ", ")
-end
-
--- What is wrong with a body: an array of { field =, message = }, empty when nothing is.
-function store.check(fields, body)
-  local details, seen = {}, {}
-  for _, list in ipairs { fields, fields.by_channel and fields.by_channel[body.channel] } do
-    for _, field in ipairs(list) do
-      local name = field[1]
-      local message = not seen[name] and complaint(field, body[name])
-      if message then
-        seen[name] = true
-        details[#details + 1] = { field = name, message = name .. " " .. message }
-      end
-    end
-  end
-  return details
-end
 
 function store.uuid()
   local random = math.random
@@ -85,63 +11,136 @@ function store.uuid()
     random(0, 0xfff), random(0x8000, 0xbfff), random(0, 0xffffffffffff))
 end
 
-function store.new()
-  return setmetatable({ conversations = {}, users = {} }, store)
+-- Each call gives a later time than the last one, in milliseconds.
+local last = 0
+function store.now()
+  last = math.max(last + 1, os.time() * 1000)
+  return os.date("!%Y-%m-%dT%H:%M:%S", last // 1000) .. (".%03dZ"):format(last % 1000)
 end
 
+function store.new(any_user)
+  return setmetatable({ any_user = any_user, conversations = {}, order = {}, users = {},
+    user_order = {}, user_limits = {}, questions = {}, prompts = {}, uploads = {}, files = {},
+    file_order = {}, webhooks = {}, usage = {} }, store)
+end
+
+-- ---- users ----
+
+local USER = { "firstName", "lastName", "context", "source", "fkId", "fkUserId", "email",
+  "phoneNumber" }
+
+function store:add_user(body, custom, id)
+  local user = { id = id or store.uuid(), isAnonymized = false,
+    metadata = { customData = json.raw(custom or "{}") } }
+  for _, name in ipairs(USER) do user[name] = body[name] end
+  self.users[user.id] = user
+  table.insert(self.user_order, user)
+  return user
+end
+
+-- The user who has one of these values, looked for in the order of the names.
+function store:find_user(body, names)
+  for _, name in ipairs(names) do
+    for _, user in ipairs(body[name] and self.user_order or {}) do
+      if user[name] == body[name] then return user end
+    end
+  end
+end
+
+-- The user with that id; where any will do, one is made.
+function store:user(id)
+  local user = self.users[id]
+  if not user and self.any_user then
+    user = self:add_user({ firstName = "", lastName = "" }, nil, id)
+  end
+  return user
+end
+
+function store:delete_user(user)
+  self:delete_conversations(user.id)
+  self.users[user.id], self.user_limits[user.id] = nil, nil
+  for i, one in ipairs(self.user_order) do
+    if one == user then table.remove(self.user_order, i) end
+  end
+end
+
+-- ---- conversations ----
+
 -- `custom` is the JSON text of the custom data, kept as it came.
-function store:create(body, custom)
+function store:create(user, body, custom)
+  local now = store.now()
   local conversation = {
     id = store.uuid(),
-    conversationUserId = body.conversationUserId,
+    user = user,
     title = body.title,
     context = body.context,
     conversationContext = body.conversationContext,
+    conversationStateId = body.conversationStateId,
     channel = body.channel or "api",
     custom = custom or "{}",
-    messages = {},
+    mode = "ai",
+    aiConversationId = store.uuid(),
+    aiCallId = body.channel == "voice" and store.uuid() or nil,
+    createdAt = now, updatedAt = now,
+    feedbacks = {}, messages = {},
   }
   self.conversations[conversation.id] = conversation
+  table.insert(self.order, conversation)
   return conversation
 end
 
 -- A person with the same foreign key, phone number or email is the same user.
 function store:start(body, custom, first_message)
-  local person = body.fkUserId or body.phoneNumber or body.email
-  self.users[person] = self.users[person] or store.uuid()
-  local conversation = self:create(body, custom)
-  conversation.conversationUserId = self.users[person]
-  conversation.aiCallId = body.channel == "voice" and store.uuid() or nil
+  local user = self:find_user(body, { "fkUserId", "phoneNumber", "email", "fkId" })
+    or self:add_user(body, custom)
+  local conversation = self:create(user, body, custom)
   store.add(conversation, "assistant", body.channel, first_message)
   return conversation
 end
 
-function store.add(conversation, role, source, text, question)
+function store.add(conversation, role, source, text, question, files)
+  local now = store.now()
   local message = {
     id = store.uuid(),
     message = text,
     rawMessage = text,
     conversationId = conversation.id,
     senderRole = role,
-    conversationMessageId = question and question.id,
     source = source,
+    createdAt = now,
+    isAnonymized = false,
+    conversationMessageFeedbacks = json.array(),
   }
+  message.conversationMessageId = question and question.id
+    or role == "conversation_user" and message.id or nil
+  if files and files[1] then
+    message.files = json.array()
+    for i, file in ipairs(files) do
+      message.files[i] = { id = store.uuid(), fileName = file.fileName, createdAt = now,
+        updatedAt = now, openAIFileId = "file-" .. i, storagePath = file.storagePath }
+    end
+  end
+  conversation.updatedAt = now
   table.insert(conversation.messages, message)
   return message
 end
 
-function store:delete_user(user)
-  for id, conversation in pairs(self.conversations) do
-    if conversation.conversationUserId == user then self.conversations[id] = nil end
+function store:delete_conversations(user_id)
+  for i = #self.order, 1, -1 do
+    local conversation = self.order[i]
+    if conversation.user.id == user_id then
+      table.remove(self.order, i)
+      self.conversations[conversation.id] = nil
+    end
   end
 end
 
 -- What an agent sees: a copy, which it may change as it likes. The history is copied when it
 -- is asked for.
 function store.view(conversation, context)
-  local view = { customData = json.decode(conversation.custom) }
-  for _, name in ipairs { "id", "conversationUserId", "title", "context", "conversationContext",
-    "channel" } do
+  local view = { customData = json.decode(conversation.custom),
+    conversationUserId = conversation.user.id }
+  for _, name in ipairs { "id", "title", "context", "conversationContext", "channel" } do
     view[name] = conversation[name]
   end
   view.context = context or view.context

@@ -1,0 +1,66 @@
+/* Pages: lists of objects that come in parts. */
+#include "page.h"
+
+#include <lauxlib.h>
+
+/* Pushes a copy of the query at `index` that asks for page `number`. */
+static void push_query(lua_State *L, int index, int number) {
+  index = lua_absindex(L, index);
+  lua_newtable(L);
+  if (lua_istable(L, index))
+    for (lua_pushnil(L); lua_next(L, index) != 0;) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2); /* copy, key, key, value */
+      lua_rawset(L, -4);
+    }
+  lua_pushvalue(L, number);
+  lua_setfield(L, -2, "page");
+}
+
+static int results(lua_State *L, int status, lua_KContext base) {
+  (void)status;
+  return lua_gettop(L) - (int)base;
+}
+
+/* page:next(options): the next page, or nil after the last. Upvalues: what the
+   page was asked with, the next page's number. */
+static int page_next(lua_State *L) {
+  const int target = lua_upvalueindex(1), number = lua_upvalueindex(2);
+  lua_settop(L, 2); /* page, options */
+  if (lua_isnil(L, number)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_rawgeti(L, target, 3); /* query */
+  if (lua_isnil(L, 2)) {
+    lua_rawgeti(L, target, 4);
+    lua_replace(L, 2);
+  }
+  lua_rawgeti(L, target, 2);
+  lua_rawgeti(L, target, 1);
+  push_query(L, 3, number);
+  lua_pushvalue(L, 2); /* method, group, query, options */
+  lua_callk(L, 3, LUA_MULTRET, 3, results);
+  return results(L, LUA_OK, 3);
+}
+
+void raia_page_complete(lua_State *L, int target) {
+  int page = lua_gettop(L);
+  lua_createtable(L, 0, 1); /* the metatable */
+  lua_createtable(L, 0, 1); /* its methods */
+  lua_pushvalue(L, target);
+  lua_getfield(L, page, "hasNextPage");
+  if (lua_toboolean(L, -1) &&
+      lua_getfield(L, page, "currentPage") == LUA_TNUMBER) {
+    lua_pushinteger(L, 1);
+    lua_arith(L, LUA_OPADD);
+  } else {
+    lua_pushnil(L);
+  }
+  lua_replace(L, page + 4);
+  lua_settop(L, page + 4);
+  lua_pushcclosure(L, page_next, 2);
+  lua_setfield(L, -2, "next");
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, page);
+}
