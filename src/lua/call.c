@@ -5,6 +5,7 @@
 #include "hooks.h"
 #include "net/endpoint.h"
 #include "options.h"
+#include "page.h"
 #include "query.h"
 #include "request.h"
 #include "resource.h"
@@ -182,17 +183,7 @@ static void set_target(lua_State *L, const struct raia_operation *operation,
   if (operation->owner >= RAIA_GROUPS) {
     lua_pushvalue(L, 1);
   } else if (operation->takes == RAIA_TAKES_QUERY) {
-    lua_createtable(L, 4, 0);
-    lua_pushvalue(L, 1);
-    lua_rawseti(L, -2, 1);
-    luaL_getmetafield(L, 1, "__index");
-    lua_getfield(L, -1, operation->name);
-    lua_rawseti(L, -3, 2);
-    lua_pop(L, 1);
-    lua_pushvalue(L, 2);
-    lua_rawseti(L, -2, 3);
-    lua_pushvalue(L, options);
-    lua_rawseti(L, -2, 4);
+    raia_page_push_target(L, operation->name, options);
   } else {
     return;
   }

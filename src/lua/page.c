@@ -3,8 +3,10 @@
 
 #include <lauxlib.h>
 
-/* Pushes a copy of the query at `index` that asks for page `number`. */
-static void push_query(lua_State *L, int index, int number) {
+enum { GROUP = 1, METHOD, QUERY, OPTIONS };
+
+/* Pushes a copy of the table at `index`, an empty one if there is none. */
+static void push_copy_of(lua_State *L, int index) {
   index = lua_absindex(L, index);
   lua_newtable(L);
   if (lua_istable(L, index))
@@ -13,8 +15,20 @@ static void push_query(lua_State *L, int index, int number) {
       lua_insert(L, -2); /* copy, key, key, value */
       lua_rawset(L, -4);
     }
-  lua_pushvalue(L, number);
-  lua_setfield(L, -2, "page");
+}
+
+void raia_page_push_target(lua_State *L, const char *name, int options) {
+  lua_createtable(L, OPTIONS, 0);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, GROUP);
+  luaL_getmetafield(L, 1, "__index");
+  lua_getfield(L, -1, name);
+  lua_rawseti(L, -3, METHOD);
+  lua_pop(L, 1);
+  push_copy_of(L, 2);
+  lua_rawseti(L, -2, QUERY);
+  push_copy_of(L, options);
+  lua_rawseti(L, -2, OPTIONS);
 }
 
 static int results(lua_State *L, int status, lua_KContext base) {
@@ -31,17 +45,20 @@ static int page_next(lua_State *L) {
     lua_pushnil(L);
     return 1;
   }
-  lua_rawgeti(L, target, 3); /* query */
   if (lua_isnil(L, 2)) {
-    lua_rawgeti(L, target, 4);
+    lua_rawgeti(L, target, OPTIONS);
     lua_replace(L, 2);
   }
-  lua_rawgeti(L, target, 2);
-  lua_rawgeti(L, target, 1);
-  push_query(L, 3, number);
-  lua_pushvalue(L, 2); /* method, group, query, options */
-  lua_callk(L, 3, LUA_MULTRET, 3, results);
-  return results(L, LUA_OK, 3);
+  lua_rawgeti(L, target, METHOD);
+  lua_rawgeti(L, target, GROUP);
+  lua_rawgeti(L, target, QUERY);
+  push_copy_of(L, -1);
+  lua_replace(L, -2);
+  lua_pushvalue(L, number);
+  lua_setfield(L, -2, "page");
+  lua_pushvalue(L, 2); /* page, options, method, group, query, options */
+  lua_callk(L, 3, LUA_MULTRET, 2, results);
+  return results(L, LUA_OK, 2);
 }
 
 void raia_page_complete(lua_State *L, int target) {
