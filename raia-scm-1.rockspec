@@ -19,6 +19,7 @@ build = {
     ["raia.core"] = {
       sources = {
         "src/net/base_url.c",
+        "src/net/body.c",
         "src/net/buffer.c",
         "src/net/delivery.c",
         "src/net/endpoint.c",
@@ -44,6 +45,7 @@ build = {
         "src/lua/call.c",
         "src/lua/client.c",
         "src/lua/error.c",
+        "src/lua/file.c",
         "src/lua/gc_pause.c",
         "src/lua/hide.c",
         "src/lua/hooks.c",
@@ -74,6 +76,7 @@ build = {
     },
     raia = "lua/raia/init.lua",
     ["raia.answers"] = "lua/raia/answers.lua",
+    ["raia.files"] = "lua/raia/files.lua",
     ["raia.lists"] = "lua/raia/lists.lua",
     ["raia.loop.cqueues"] = "lua/raia/loop/cqueues.lua",
     ["raia.loop.luv"] = "lua/raia/loop/luv.lua",

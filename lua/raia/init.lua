@@ -5,6 +5,7 @@ local core = require "raia.core"
 local task, many = require "raia.task", require "raia.many"
 local progress, queue = require "raia.progress", require "raia.queue"
 require "raia.answers"
+require "raia.files"
 require "raia.lists"
 
 return {

@@ -80,10 +80,10 @@ function raia.array(list) end
 ---broke; `timeout`; `tls`: no connection that can be trusted; `http`: the server answered with
 ---another status than 2xx; `decode`: its answer is not what the API gives; `too_large`: its answer
 ---is larger than `max_response_bytes`; `cancelled`; `closed`: the client is; `failed`: the service
----says that the agent could not answer.
+---says that the agent could not answer; `file`: a file could not be read or written.
 ---@alias raia.Kind
 ---| "invalid" | "connection" | "timeout" | "tls" | "http" | "decode" | "too_large" | "cancelled"
----| "closed" | "failed"
+---| "closed" | "failed" | "file"
 
 ---The third value of a call that failed. `tostring` gives its message.
 ---@class raia.Error
@@ -446,6 +446,48 @@ function conversation:send_manual(message, options) end
 ---@return raia.Error? err any kind
 function conversation:upload_url(fields, options) end
 
+---@class raia.FileToSend
+---@field path? string a regular file, which is read while it is sent
+---@field bytes? string or these bytes
+---@field name? string what it is called; default the last part of the path
+---@field type? string its Content-Type; default by the name's ending, else
+---`application/octet-stream`
+
+---@class raia.UploadOptions
+---@field timeout? number seconds for one attempt; default 3,600
+---@field max_retries? integer attempts after the first; default the client's
+---@field on_progress? fun(done: integer, total: integer?) called every quarter of a second, and at
+---the end: bytes sent, and bytes there are; not where `bytes` are sent at once
+
+---Sends a file to where `upload_url` says, another server, which gets neither the key nor the
+---client's headers, by PUT; it is https or this machine, and redirects are not followed. May be sent
+---again when a connection breaks: only a message that names the file has an effect.
+---@param what string|raia.FileToSend a path or a table
+---@param options? raia.UploadOptions
+---@return raia.FileReference? reference for `files` of a message
+---@return string? message
+---@return raia.Error? err any kind; `file` when it cannot be read, `decode` for an URL that cannot be
+---right
+function conversation:upload(what, options) end
+
+---@class raia.DownloadOptions
+---@field timeout? number seconds for one attempt; default 3,600
+---@field max_retries? integer attempts after the first; default the client's
+---@field max_bytes? integer the most that may come; default none for a path, else the client's
+---`max_response_bytes`
+---@field on_progress? fun(done: integer, total: integer?) called every quarter of a second, and at
+---the end: bytes received, and bytes there are if that is known
+
+---Reads a message's file from where `signed_url` says, without the key. With a path, the file there
+---is replaced once the new one is whole, which is written beside it meanwhile.
+---@param file string|table its id, or an element of a message's `files`
+---@param path? string where it goes; without one, its bytes are returned
+---@param options? raia.DownloadOptions
+---@return string|true|nil bytes true where they went to a path
+---@return string? message
+---@return raia.Error? err any kind but `invalid`; `file` when the path cannot be written
+function conversation:download(file, path, options) end
+
 ---Where a message's file can be read, without the key:
 ---GET /external/conversations/{id}/message-files/{file}/signed-url.
 ---@param file string its id, of a message's `files`
@@ -640,6 +682,14 @@ function prompts:answer_to(id, options) end
 ---@return raia.Error? err any kind
 function prompts:upload_url(fields, options) end
 
+---As `conversation:upload`, for `files` of a prompt.
+---@param what string|raia.FileToSend a path or a table
+---@param options? raia.UploadOptions
+---@return raia.FileReference? reference
+---@return string? message
+---@return raia.Error? err any kind
+function prompts:upload(what, options) end
+
 ---@class raia.Agent
 local agent = {}
 
@@ -722,6 +772,18 @@ function agent:create_webhook(fields, options) end
 ---The agent's files.
 ---@class raia.Files
 local files = {}
+
+---@class raia.StoreOptions : raia.UploadOptions
+---@field autoAddToVectorStore? boolean has the agent know it
+
+---Adds a file, as a form: POST /external/agent-files/upload. A path is read while it is sent,
+---whatever its size. Never sent twice.
+---@param what string|raia.FileToSend a path or a table
+---@param options? raia.StoreOptions
+---@return table? file with `id`, `fileName`, `url`
+---@return string? message
+---@return raia.Error? err any kind; `file` when it cannot be read
+function files:upload(what, options) end
 
 ---GET /external/agent-files/by-api-key.
 ---@param options? raia.CallOptions

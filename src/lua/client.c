@@ -215,6 +215,39 @@ int raia_client_new(lua_State *L) {
   return 1;
 }
 
+bool raia_client_push_elsewhere(lua_State *L, int client,
+                                const char *base_url) {
+  const struct raia_client *here = lua_touserdata(L, client);
+  int top = lua_gettop(L);
+  lua_getiuservalue(L, client, 1);
+  if (lua_rawgeti(L, -1, RAIA_CLIENT_ELSEWHERE) != LUA_TTABLE) {
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -4, RAIA_CLIENT_ELSEWHERE);
+  }
+  int clients = lua_gettop(L);
+  if (lua_getfield(L, clients, base_url) != LUA_TUSERDATA) {
+    struct raia_client *there = push_closed(L);
+    struct raia_endpoint_options options = raia_endpoint_elsewhere(
+        here->endpoint, base_url, "raia-lua/" RAIA_VERSION);
+    const char *option;
+    const char *wrong =
+        raia_endpoint_open(&there->endpoint, &options, &option);
+    if (wrong != NULL) {
+      lua_pushstring(L, wrong);
+      return false;
+    }
+    there->max_retries = here->max_retries;
+    there->max_response_bytes = here->max_response_bytes;
+    there->log = here->log;
+    lua_pushvalue(L, -1);
+    lua_setfield(L, clients, base_url);
+  }
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+  return true;
+}
+
 /* Ends the requests under way with `end`, and closes the client. The endpoint
    takes the key with it, so what nobody has read yet is masked first. */
 static void close_with(struct raia_client *client,
@@ -242,15 +275,26 @@ static void drop(struct raia_request *request) {
   raia_request_drop(request, RAIA_CLOSED);
 }
 
+/* Closes the client at 1, and those that reach other servers for it. */
+static void close_all(lua_State *L, void (*end)(struct raia_request *)) {
+  close_with(luaL_checkudata(L, 1, RAIA_CLIENT), end);
+  lua_getiuservalue(L, 1, 1);
+  if (!lua_istable(L, -1) ||
+      lua_rawgeti(L, -1, RAIA_CLIENT_ELSEWHERE) != LUA_TTABLE)
+    return;
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+    close_with(lua_touserdata(L, -1), end);
+}
+
 static int client_close(lua_State *L) {
-  close_with(luaL_checkudata(L, 1, RAIA_CLIENT), stop);
+  close_all(L, stop);
   return 0;
 }
 
 /* At the end of its scope or when collected, calls end that nobody cancelled.
  */
 static int client_leave(lua_State *L) {
-  close_with(luaL_checkudata(L, 1, RAIA_CLIENT), drop);
+  close_all(L, drop);
   return 0;
 }
 

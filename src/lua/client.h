@@ -9,7 +9,7 @@
 #define RAIA_CLIENT "raia.client"
 
 /* Indexes in the table that is a client's user value. */
-enum { RAIA_CLIENT_ON_EVENT = 1, RAIA_CLIENT_GROUPS };
+enum { RAIA_CLIENT_ON_EVENT = 1, RAIA_CLIENT_ELSEWHERE, RAIA_CLIENT_GROUPS };
 
 struct raia_client {
   struct raia_endpoint *endpoint; /* NULL: closed */
@@ -22,6 +22,12 @@ struct raia_client {
 
 /* raia.client(options): pushes a client. */
 int raia_client_new(lua_State *L);
+
+/* Pushes the client that reaches the server at `base_url`, without the key, as
+   the open one at `client` reaches its own; it is closed with that one. If it
+   cannot be, pushes why not and returns false. */
+bool raia_client_push_elsewhere(lua_State *L, int client,
+                                const char *base_url);
 
 /* Registers the metatables of clients and of their groups. */
 void raia_client_open(lua_State *L);

@@ -119,6 +119,9 @@ static void push_what(lua_State *L, const struct raia_subject *subject,
     if (o->reply.length > 0)
       add_said(L, ": ", o->reply.data, o->reply.length, 80);
     break;
+  case RAIA_FILE:
+    lua_pushfstring(L, "the file could not be read or written: %s", why);
+    break;
   case RAIA_FAILED:
     lua_pushfstring(L, "the agent could not answer: %s", why);
     break;

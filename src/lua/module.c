@@ -4,6 +4,7 @@
 #include "call.h"
 #include "client.h"
 #include "error.h"
+#include "file.h"
 #include "json.h"
 #include "message.h"
 #include "net/process.h"
@@ -50,6 +51,9 @@ int luaopen_raia_core(lua_State *L) {
   lua_newtable(L);
   raia_tasks_open(L);
   lua_setfield(L, -2, "scheduler");
+  lua_newtable(L);
+  raia_file_open(L);
+  lua_setfield(L, -2, "file");
   luaL_getsubtable(L, LUA_REGISTRYINDEX, RAIA_METHODS);
   lua_setfield(L, -2, "methods");
   lua_pushlightuserdata(L, NULL);

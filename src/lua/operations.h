@@ -44,7 +44,8 @@ enum raia_result {
   RAIA_RESULT_MESSAGES,      /* an array of messages */
   RAIA_RESULT_ANSWER,        /* a message, or false while there is none */
   RAIA_RESULT_PROMPT,        /* a prompt's reply as a table, or false */
-  RAIA_RESULT_PROMPT_ID      /* the id of a prompt */
+  RAIA_RESULT_PROMPT_ID,     /* the id of a prompt */
+  RAIA_RESULT_BYTES          /* a string; true if they went into a file */
 };
 
 struct raia_operation {

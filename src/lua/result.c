@@ -244,11 +244,25 @@ static int push_success(lua_State *L, const struct raia_subject *s, int client,
   }
 }
 
+/* Pushes the bytes of a file that came, or true. */
+static int push_bytes(lua_State *L, const struct raia_subject *s) {
+  const struct raia_outcome *o = s->outcome;
+  if (o->unframed)
+    return unexpected(L, s, "it may have been cut");
+  if (strcmp(s->asked->method, "GET") != 0 || o->in_file)
+    lua_pushboolean(L, 1);
+  else
+    lua_pushlstring(L, o->reply.data, o->reply.length);
+  return 1;
+}
+
 /* Pushes the result of a call that succeeded. */
 static int push_reply(lua_State *L, const struct raia_subject *s, int client,
                       int target) {
   struct raia_outcome *o = s->outcome;
   enum raia_result result = s->operation->result;
+  if (result == RAIA_RESULT_BYTES)
+    return push_bytes(L, s);
   bool may_be_empty =
       result == RAIA_RESULT_NOTHING || result == RAIA_RESULT_TABLE;
   if (o->reply.length == 0 && may_be_empty && !o->unframed) {

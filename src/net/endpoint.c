@@ -26,7 +26,8 @@ static const char *set_headers(struct raia_endpoint *e,
     e->headers = *options->headers;
     options->headers->lines = NULL;
   }
-  bool set = raia_headers_set(&own, RAIA_KEY_HEADER, options->secret_key) &&
+  bool set = (options->secret_key == NULL ||
+              raia_headers_set(&own, RAIA_KEY_HEADER, options->secret_key)) &&
              raia_headers_set(&own, "User-Agent", options->user_agent) &&
              raia_headers_join(&e->headers, own.lines);
   raia_headers_free(&own);
@@ -38,6 +39,7 @@ static const char *set_headers(struct raia_endpoint *e,
 static const char *set_proxy(struct raia_endpoint *e, const char *url,
                              const char **option) {
   *option = "proxy";
+  e->proxy_given = url != NULL;
   if (url == NULL)
     url = e->base.loopback ? ""
                            : raia_proxy_of_environment(e->base.https, option);
@@ -56,8 +58,8 @@ static const char *set_rest(struct raia_endpoint *e,
   if (wrong != NULL)
     return wrong;
   e->ca_file = copy(options->ca_file, &wrong);
-  if (!raia_secrets_add(&e->key, key, KEY_MIN) ||
-      !raia_secrets_add_base64(&e->key, key, KEY_MIN))
+  if (key != NULL && (!raia_secrets_add(&e->key, key, KEY_MIN) ||
+                      !raia_secrets_add_base64(&e->key, key, KEY_MIN)))
     wrong = no_memory;
   return wrong != NULL ? wrong : set_headers(e, options);
 }
@@ -91,6 +93,19 @@ const char *raia_endpoint_open(struct raia_endpoint **out,
   e->limiter.https = e->limiter.cold = e->base.https;
   e->limiter.protocol = RAIA_HTTP1;
   return NULL;
+}
+
+struct raia_endpoint_options
+raia_endpoint_elsewhere(const struct raia_endpoint *e, const char *base_url,
+                        const char *user_agent) {
+  return (struct raia_endpoint_options){
+      .base_url = base_url,
+      .user_agent = user_agent,
+      .proxy = e->proxy_given ? e->proxy : NULL,
+      .ca_file = e->ca_file,
+      .connect_timeout = (double)e->connect_timeout_ms / 1000,
+      .max_connections = e->limiter.connections,
+      .verbose = e->trace.verbose};
 }
 
 void raia_endpoint_close(struct raia_endpoint *e) {

@@ -9,7 +9,7 @@
 /* The strings belong to the caller and are copied. */
 struct raia_endpoint_options {
   const char *base_url;         /* required */
-  const char *secret_key;       /* required */
+  const char *secret_key;       /* NULL: none is sent */
   const char *user_agent;       /* required */
   const char *proxy;            /* NULL: from the environment; "": none */
   struct raia_headers *headers; /* or NULL; its contents are moved */
@@ -29,6 +29,12 @@ struct raia_outcome;
 const char *raia_endpoint_open(struct raia_endpoint **out,
                                const struct raia_endpoint_options *options,
                                const char **option);
+
+/* Fills in the options of an endpoint that reaches another server as `e` does,
+   without its key and headers. The strings belong to `e`. */
+struct raia_endpoint_options
+raia_endpoint_elsewhere(const struct raia_endpoint *e, const char *base_url,
+                        const char *user_agent);
 
 /* Wipes the key and frees the endpoint, which no transfer may be using. NULL
    is fine. */

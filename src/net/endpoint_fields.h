@@ -13,6 +13,7 @@ struct raia_handle;
 struct raia_endpoint {
   struct raia_base_url base;
   char *proxy, *ca_file;     /* proxy "": none */
+  bool proxy_given;          /* not from the environment */
   struct raia_secrets key;   /* masked in all text from outside */
   struct raia_secrets login; /* masked in all text from outside */
   struct raia_headers headers;

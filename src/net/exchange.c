@@ -8,6 +8,7 @@
 #include "tls.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,26 +23,6 @@ enum { HEADER_BYTES_MAX = 256 * 1024, TRAILER_BYTES_MAX = 512 * 1024 };
 enum { CURLE_TOO_LARGE_SINCE_8_8 = 100 };
 
 /* ---- libcurl's callbacks: they copy bytes and nothing else ---- */
-
-/* cppcheck-suppress constParameterPointer ; as libcurl has it */
-size_t raia_on_write(char *bytes, size_t size, size_t n, void *handle) {
-  struct raia_exchange *x = ((struct raia_handle *)handle)->exchange;
-  struct raia_buffer *reply = &x->outcome->reply;
-  enum raia_append appended = RAIA_APPENDED;
-  n *= size;
-  if (reply->length == 0) {
-    curl_off_t total = -1;
-    curl_easy_getinfo(x->handle->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
-                      &total);
-    if (total > 0 && (unsigned long long)total > reply->limit)
-      appended = RAIA_OVER_LIMIT;
-  }
-  if (appended == RAIA_APPENDED)
-    appended = raia_buffer_append(reply, bytes, n);
-  x->outcome->over_limit |= appended == RAIA_OVER_LIMIT;
-  x->no_room |= appended == RAIA_NO_ROOM;
-  return appended == RAIA_APPENDED ? n : 0;
-}
 
 /* If `line` is header `name`, copies its value to `out`, truncated and with
    the key masked. */
@@ -249,6 +230,9 @@ bool raia_exchange_begin(struct raia_exchange *x, enum raia_protocol protocol,
   struct raia_multi *multi = raia_loop_choose(x->loop, protocol);
   raia_outcome_reset(x->outcome, is_idempotent(x->asked->method));
   x->header_bytes = x->trailer_bytes = 0;
+  x->progress = (struct raia_progress){.expected = -1};
+  if (x->asked->sink.file && ftruncate(x->asked->sink.fd, 0) != 0)
+    x->progress.error = errno; /* the next write will fail, too */
   x->framed = x->no_room = x->unusable = false;
   x->socket = -1;
   x->handle = raia_handle_take(x->asked->endpoint, x->loop);
@@ -293,7 +277,7 @@ static bool broke(const char *words) {
    Content-Type announces a body. */
 static bool is_cut(const struct raia_exchange *x) {
   const struct raia_outcome *o = x->outcome;
-  return o->reply.length == 0 && o->status != 204 && !x->framed &&
+  return x->progress.received == 0 && o->status != 204 && !x->framed &&
          o->content_type[0] != '\0';
 }
 
@@ -314,6 +298,8 @@ static enum raia_kind kind_of(const struct raia_exchange *x, CURLcode code) {
     return RAIA_TOO_LARGE;
   if ((int)code == CURLE_TOO_LARGE_SINCE_8_8) /* the reply's, or a proxy's */
     return o->sent ? RAIA_TOO_LARGE : RAIA_CONNECTION;
+  if (x->progress.error != 0)
+    return RAIA_FILE;
   if (x->no_room)
     return RAIA_NO_MEMORY;
   switch (code) {
@@ -346,6 +332,8 @@ static enum raia_kind kind_of(const struct raia_exchange *x, CURLcode code) {
 /* libcurl's message for what went wrong, or ours if it has none. */
 static const char *words(const struct raia_exchange *x, CURLcode code) {
   const struct raia_handle *handle = x->handle;
+  if (x->outcome->kind == RAIA_FILE)
+    return strerror(x->progress.error);
   if (handle->delivery.again ||
       (code == CURLE_OK && x->outcome->kind == RAIA_CONNECTION))
     return "it was closed before the whole reply had come";
@@ -377,6 +365,7 @@ void raia_exchange_judge(struct raia_exchange *x, int curl_code) {
   o->reused = connects == 0;
   o->sent =
       x->header_bytes > 0 || raia_delivery_may_be_read(&x->handle->delivery);
+  o->in_file = x->asked->sink.file;
   o->kind = kind_of(x, code);
   if (o->kind != RAIA_OK && o->kind != RAIA_HTTP)
     o->status = 0;

@@ -3,6 +3,7 @@
 #ifndef RAIA_EXCHANGE_H
 #define RAIA_EXCHANGE_H
 
+#include "body.h"
 #include "endpoint.h"
 #include "outcome.h"
 
@@ -14,8 +15,12 @@ struct raia_asked {
   struct raia_endpoint *endpoint;
   const char *method, *path; /* the path percent-encoded */
   const char *query;         /* percent-encoded, or NULL */
+  const char *target;        /* NULL, or path and query as they are to be sent:
+                                libcurl        changes the case of escapes in them */
   const char *body;          /* or NULL */
   size_t body_length;
+  struct raia_source source;   /* or from a file; owned until it is done */
+  struct raia_sink sink;       /* owned until it is done */
   struct raia_headers headers; /* this call's own */
   double timeout;              /* seconds, of one attempt */
   int max_retries;
@@ -34,6 +39,7 @@ struct raia_exchange {
   int socket;                 /* of its connection, or -1 if unknown */
   double started;             /* on the clock of raia_now */
   size_t header_bytes, trailer_bytes;
+  struct raia_progress progress;
   bool framed;   /* the reply announces its length */
   bool no_room;  /* out of memory for the reply */
   bool fresh;    /* use a new connection */

@@ -39,6 +39,8 @@ static CURLcode set_callbacks(struct raia_handle *handle,
   SET(CURLOPT_CLOSESOCKETDATA, loop);
   SET(CURLOPT_WRITEFUNCTION, raia_on_write);
   SET(CURLOPT_WRITEDATA, handle);
+  SET(CURLOPT_READFUNCTION, raia_on_read);
+  SET(CURLOPT_READDATA, handle);
   SET(CURLOPT_HEADERFUNCTION, raia_on_header);
   SET(CURLOPT_HEADERDATA, handle);
   SET(CURLOPT_PREREQFUNCTION, raia_on_ready);
@@ -158,8 +160,8 @@ static bool aim(struct raia_handle *handle, const struct raia_base_url *base,
 /* The header list of a request whose body has `body` bytes, -1 for none: the
    endpoint's or, if the call has headers of its own, the call's. NULL when out
    of memory. */
-static struct curl_slist *headers_of(struct raia_endpoint *e,
-                                     struct raia_asked *asked, long body) {
+static struct curl_slist *
+headers_of(struct raia_endpoint *e, struct raia_asked *asked, long long body) {
   struct curl_slist *all = e->headers.lines;
   if (!asked->large) {
     e->plain.next = all;
@@ -181,7 +183,12 @@ static CURLcode set_method(CURL *easy, const struct raia_asked *asked,
                            bool upload) {
   CURLcode code = CURLE_OK;
   const char *by_itself = upload ? "POST" : "GET";
-  if (upload) {
+  if (asked->source.file) {
+    SET(CURLOPT_POSTFIELDS, NULL);
+    SET(CURLOPT_POST, 1L);
+    SET(CURLOPT_POSTFIELDSIZE_LARGE,
+        (curl_off_t)raia_source_length(&asked->source));
+  } else if (upload) {
     SET(CURLOPT_POSTFIELDS, asked->body == NULL ? "" : asked->body);
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)asked->body_length);
   } else {
@@ -196,13 +203,17 @@ bool raia_handle_prepare(struct raia_handle *handle, struct raia_asked *asked,
                          bool fresh) {
   CURL *easy = handle->easy;
   struct raia_endpoint *e = asked->endpoint;
-  bool upload = asked->body != NULL || strcmp(asked->method, "POST") == 0;
-  struct curl_slist *headers =
-      headers_of(e, asked, upload ? (long)asked->body_length : -1);
+  bool upload = asked->body != NULL || asked->source.file ||
+                strcmp(asked->method, "POST") == 0;
+  long long length = asked->source.file ? raia_source_length(&asked->source)
+                                        : (long long)asked->body_length;
+  struct curl_slist *headers = headers_of(e, asked, upload ? length : -1);
   if (headers == NULL || !aim(handle, &e->base, asked->path, asked->query))
     return false;
   CURLcode code = set_method(easy, asked, upload);
   SET(CURLOPT_HTTPHEADER, headers);
+  if (asked->target != NULL) /* all attempts of such an endpoint have one */
+    SET(CURLOPT_REQUEST_TARGET, asked->target);
   /* Fails if the handle still has the buffer of its last attempt, which is
      fine. */
   (void)curl_easy_setopt(

@@ -27,7 +27,8 @@ struct raia_handle {
   struct raia_link link;    /* in that multi handle's list */
 };
 
-/* libcurl's callbacks, defined in exchange.c. */
+/* libcurl's callbacks, defined in exchange.c and body.c. */
+size_t raia_on_read(char *out, size_t size, size_t n, void *handle);
 size_t raia_on_write(char *bytes, size_t size, size_t n, void *handle);
 size_t raia_on_header(char *line, size_t size, size_t n, void *handle);
 int raia_on_socket(void *handle, curl_socket_t fd, curlsocktype purpose);

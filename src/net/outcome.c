@@ -2,10 +2,10 @@
 #include "outcome.h"
 
 const char *raia_kind_name(enum raia_kind kind) {
-  static const char *const names[] = {"ok",      "invalid",   "connection",
-                                      "timeout", "tls",       "http",
-                                      "decode",  "too_large", "cancelled",
-                                      "closed",  "failed",    "out of memory"};
+  static const char *const names[] = {
+      "ok",   "invalid", "connection",   "timeout",   "tls",
+      "http", "decode",  "too_large",    "cancelled", "closed",
+      "file", "failed",  "out of memory"};
   return names[kind];
 }
 

@@ -18,6 +18,7 @@ enum raia_kind {
   RAIA_TOO_LARGE,
   RAIA_CANCELLED,
   RAIA_CLOSED,
+  RAIA_FILE,   /* a file could not be read or written */
   RAIA_FAILED, /* the service says that the agent could not answer */
   RAIA_NO_MEMORY
 };
@@ -45,6 +46,7 @@ struct raia_outcome {
   bool over_limit;    /* the reply or its headers exceeded the limit */
   bool json;          /* the content type is JSON, or missing */
   bool unframed;      /* see above */
+  bool in_file;       /* the reply's body is in a file */
   bool forked;        /* the parent process goes on with it */
   double retry_after; /* seconds, as the server asked; negative: it did not */
   double elapsed;     /* seconds */

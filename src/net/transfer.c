@@ -254,4 +254,5 @@ void raia_transfer_release(struct raia_transfer *t) {
   if (t->exchange.handle != NULL)
     raia_exchange_leave(&t->exchange);
   raia_headers_free(&t->asked.headers);
+  raia_body_close(&t->asked.source, &t->asked.sink);
 }
