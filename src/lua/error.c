@@ -83,6 +83,22 @@ static void add_said(lua_State *L, const char *between, const char *text,
   lua_concat(L, 3);
 }
 
+/* What failures of these kinds have in common; NULL for the others. */
+static const char *common_words(enum raia_kind kind) {
+  switch (kind) {
+  case RAIA_TIMEOUT:
+    return "no answer in time";
+  case RAIA_TLS:
+    return "no trusted connection";
+  case RAIA_FILE:
+    return "the file could not be read or written";
+  case RAIA_FAILED:
+    return "the agent could not answer";
+  default:
+    return NULL;
+  }
+}
+
 /* Pushes the description of the failure. */
 static void push_what(lua_State *L, const struct raia_subject *subject,
                       const struct raia_failure *f) {
@@ -100,12 +116,6 @@ static void push_what(lua_State *L, const struct raia_subject *subject,
     lua_pushfstring(L, "%s: %s",
                     o->sent ? "the connection broke" : "no connection", why);
     break;
-  case RAIA_TIMEOUT:
-    lua_pushfstring(L, "no answer in time: %s", why);
-    break;
-  case RAIA_TLS:
-    lua_pushfstring(L, "no trusted connection: %s", why);
-    break;
   case RAIA_HTTP:
     text = push_text(L, f->body, "message") ? lua_tolstring(L, -1, &length)
                                             : NULL;
@@ -118,12 +128,6 @@ static void push_what(lua_State *L, const struct raia_subject *subject,
     lua_pushfstring(L, "unexpected reply: %s", why);
     if (o->reply.length > 0)
       add_said(L, ": ", o->reply.data, o->reply.length, 80);
-    break;
-  case RAIA_FILE:
-    lua_pushfstring(L, "the file could not be read or written: %s", why);
-    break;
-  case RAIA_FAILED:
-    lua_pushfstring(L, "the agent could not answer: %s", why);
     break;
   case RAIA_TOO_LARGE:
     if (!o->headers_done) /* libcurl reports out of memory the same way */
@@ -141,7 +145,9 @@ static void push_what(lua_State *L, const struct raia_subject *subject,
                                 : "the client is closed");
     break;
   default:
-    lua_pushstring(L, raia_kind_name(o->kind));
+    text = common_words(o->kind);
+    lua_pushfstring(L, "%s%s%s", text != NULL ? text : raia_kind_name(o->kind),
+                    text != NULL ? ": " : "", text != NULL ? why : "");
   }
   lua_remove(L, -2);
 }

@@ -58,7 +58,7 @@ static const struct raia_option options[] = {
 
 /* Pops the string at the top into a user value of the request at `request`,
    and returns it. */
-static const char *keep(lua_State *L, int request, int slot, size_t *length) {
+static const char *hold(lua_State *L, int request, int slot, size_t *length) {
   const char *s = lua_tolstring(L, -1, length);
   lua_setiuservalue(L, request, slot);
   return s;
@@ -129,7 +129,7 @@ static bool set_bodies(lua_State *L, int request,
     lua_setiuservalue(L, request, RAIA_REQUEST_BODY);
     wrong = open_source(&asked->source, o->file);
   } else if (raia_options_field(L, 2, "bytes") == LUA_TSTRING) {
-    asked->body = keep(L, request, RAIA_REQUEST_BODY, &asked->body_length);
+    asked->body = hold(L, request, RAIA_REQUEST_BODY, &asked->body_length);
   }
   if (wrong == NULL && o->to != NULL) {
     which = o->to;
@@ -178,11 +178,11 @@ static int start(lua_State *L) {
   asked->timeout = o.timeout;
   asked->max_retries = (int)o.max_retries;
   lua_pushvalue(L, path);
-  asked->path = keep(L, request, RAIA_REQUEST_PATH, NULL);
+  asked->path = hold(L, request, RAIA_REQUEST_PATH, NULL);
   lua_pushvalue(L, query);
-  asked->query = keep(L, request, RAIA_REQUEST_QUERY, NULL);
+  asked->query = hold(L, request, RAIA_REQUEST_QUERY, NULL);
   lua_pushvalue(L, target); /* the method is the row's */
-  asked->target = keep(L, request, RAIA_REQUEST_METHOD, NULL);
+  asked->target = hold(L, request, RAIA_REQUEST_METHOD, NULL);
   if (o.to == NULL && o.max_bytes < client->max_response_bytes)
     r->transfer.outcome.reply.limit = (size_t)o.max_bytes;
   if (!set_bodies(L, request, &o)) {

@@ -12,8 +12,8 @@ long long raia_source_length(const struct raia_source *s) {
 }
 
 /* Copies what `text` has from `at` on. */
-static size_t copy(char *out, size_t room, const char *text, size_t length,
-                   size_t at) {
+static size_t copy_from(char *out, size_t room, const char *text,
+                        size_t length, size_t at) {
   size_t n = length - at < room ? length - at : room;
   memcpy(out, text + at, n);
   return n;
@@ -27,7 +27,7 @@ size_t raia_on_read(char *out, size_t size, size_t n, void *handle) {
   long long head = (long long)s->head_length, at = x->progress.sent;
   size_t room = size * n, got = 0;
   if (at < head) {
-    got = copy(out, room, s->head, s->head_length, (size_t)at);
+    got = copy_from(out, room, s->head, s->head_length, (size_t)at);
   } else if (at < head + s->bytes) {
     long long left = head + s->bytes - at;
     ssize_t read =
@@ -39,8 +39,8 @@ size_t raia_on_read(char *out, size_t size, size_t n, void *handle) {
     }
     got = (size_t)read;
   } else if (at < raia_source_length(s)) {
-    got = copy(out, room, s->tail, s->tail_length,
-               (size_t)(at - head - s->bytes));
+    got = copy_from(out, room, s->tail, s->tail_length,
+                    (size_t)(at - head - s->bytes));
   }
   x->progress.sent += (long long)got;
   return got;
