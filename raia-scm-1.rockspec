@@ -86,6 +86,7 @@ build = {
     ["raia.progress"] = "lua/raia/progress.lua",
     ["raia.sandbox"] = "lua/raia/sandbox/init.lua",
     ["raia.sandbox.api"] = "lua/raia/sandbox/api.lua",
+    ["raia.sandbox.control"] = "lua/raia/sandbox/control.lua",
     ["raia.sandbox.fields"] = "lua/raia/sandbox/fields.lua",
     ["raia.sandbox.json"] = "lua/raia/sandbox/json.lua",
     ["raia.sandbox.main"] = "lua/raia/sandbox/main.lua",

@@ -148,16 +148,21 @@ local function messages(_, request)
   return { messages = result }
 end
 
--- The text of the agent. It may give nil and { status =, message = } to fail.
+-- The text of the agent: the next of the answers that a test has given, else what its function
+-- says. That may give nil and { status =, message =, retry_after = } to fail.
 local function text_of_agent(self, text, view)
+  if self.answers[1] then return table.remove(self.answers, 1) end
   local answer, failure = self.agent(text, view)
   if answer == nil and type(failure) == "table" then
-    fail(failure.status or 500, failure.message or "the agent failed")
+    fail(failure.status or 500, failure.message or "the agent failed", nil, failure.retry_after
+      and { ["retry-after"] = tostring(failure.retry_after) })
   elseif type(answer) ~= "string" or not utf8.len(answer) then
     error("the agent must return UTF-8 text, not a " .. type(answer), 0)
   end
   return answer
 end
+
+api.text_of_agent = text_of_agent
 
 -- Adds a question, and gives what makes the answer.
 local function ask(self, request)

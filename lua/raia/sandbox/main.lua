@@ -229,6 +229,7 @@ local sandbox, problem = server.new {
   agent = options.agent and load_agent(options.agent) or default_agent,
   outbox = options.outbox and open_outbox(options.outbox) or command and io.stderr or io.stdout,
   any_user = options.any_user,
+  control_key = watched and os.getenv("RAIA_SANDBOX_CONTROL_KEY") or nil,
   tls_cert = options.tls_cert,
   tls_key = options.tls_key,
 }

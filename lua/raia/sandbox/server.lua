@@ -13,6 +13,7 @@ if not found then
   error("lua-http does not load (apt-get install lua-http, or luarocks install http): "
     .. tostring(http_server):match("[^\n]*"), 0)
 end
+local control = require "raia.sandbox.control"
 api = require "raia.sandbox.api"
 local json = require "raia.sandbox.json"
 local http_headers = require "http.headers"
@@ -66,13 +67,17 @@ function server:send_out(line, entry)
 end
 
 local function knows_key(self, headers)
-  return (headers:get "agent-secret-key") == self.key
+  local key = headers:get "agent-secret-key"
+  return key == self.key or key ~= nil and key == self.control_key
 end
 
 -- Returns a status, a body (nil for none), its type, and further headers.
 local function answer_request(self, headers, text, size)
   local target, method = headers:get(":path") or "", headers:get(":method")
   local path = target:match("^[^?]*")
+  if self.control_key and headers:get "agent-secret-key" == self.control_key then
+    return control.call(self, path, text, api.fail)
+  end
   local route, ids = api.route(method, path)
   if not knows_key(self, headers) and not (route and route.open) then
     api.fail(403, "INVALID_CREDENTIALS")
@@ -126,9 +131,22 @@ local function serve(self, stream)
     text, size = read_body(stream)
   end
   if self.interrupt then debug.sethook(self.interrupt, "", HOOK_COUNT) end
-  local ok, status, body, content_type = xpcall(answer_request, traceback, self, headers, text,
-    size)
-  local more
+  local method, path = headers:get ":method", headers:get ":path"
+  local fault
+  if path:find "^/external/" then
+    table.insert(self.requests, { method = method, path = path, body = text })
+    fault = control.take_fault(self, method, path)
+  end
+  if fault and fault.drop == "before" then return stream.connection.socket:shutdown("rw") end
+  local ok, status, body, content_type, more
+  if fault then
+    status, body, more = control.answer_of(fault)
+    ok = true
+  end
+  if not status then
+    ok, status, body, content_type = xpcall(answer_request, traceback, self, headers, text, size)
+  end
+  if fault and fault.drop == "after" then return stream.connection.socket:shutdown("rw") end
   if not ok then
     local failure = type(status) == "table" and status or { status = 500,
       body = json.encode { status = 500, message = status } }
@@ -179,7 +197,9 @@ end
 
 -- Listens; `url` of the result says where. Returns nil and a message on failure.
 function server.new(options)
-  local self = setmetatable({ store = store.new(options.any_user), sent = {} }, server)
+  local self = setmetatable({ store = store.new(options.any_user), any_user = options.any_user,
+    control_key = options.control_key, text_of_agent = api.text_of_agent }, server)
+  control.open(self)
   for _, name in ipairs { "key", "delay", "agent", "outbox" } do self[name] = options[name] end
   local secure = options.tls_cert ~= nil
   local ok, context = pcall(tls_context, options.tls_cert, options.tls_key)
