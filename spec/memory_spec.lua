@@ -16,7 +16,23 @@ local script = [==[
     local id = path:match("/conversations/([^/]+)")
     local text = body:match('"message":"([^"]*)"') or body:match('"smsIntroduction":"([^"]*)"')
       or body:match('"conversationUserId":"([^"]*)"')
-    if id == "broken" then
+    if path:find "/conversations%?" then
+      local number = tonumber(path:match "page=(%d+)") or 1
+      connection:reply(200, ('{"currentPage":%d,"hasNextPage":%s,"data":[{"id":"%s-%d"}]}'):format(
+        number, number < 2, path:match "userId=([^&]*)", number))
+    elseif path:find "/users/search" then
+      connection:reply(200, '{"user":{"id":"' .. path:match "fkId=([^&]*)"
+        .. '"},"conversationIds":["c-1"]}')
+    elseif path:find "/async$" then connection:reply(201, { id = text, message = text })
+    elseif path:find "/response%-on$" then
+      connection:reply(200, { status = "completed", message = { id = path:match "messages/([^/]+)",
+        message = "yes" } })
+    elseif path:find "/upload%-url$" then
+      connection:reply(200, { storagePath = "s", signedUrl = "http://" .. request.headers.host
+        .. "/bucket/" .. id .. "?a=%2F" })
+    elseif path:find "^/bucket/" then connection:reply(200, "")
+    elseif path:find "/agent%-files/upload" then connection:reply(200, { id = "f" })
+    elseif id == "broken" then
       return connection:send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
     elseif id == "refused" then
       connection:reply(401, '{"message":"INVALID_CREDENTIALS","details":{"a":[[1]]}}')
@@ -51,6 +67,7 @@ local script = [==[
 local scenarios = { "load", "client", "start", "create", "get", "messages", "send", "delete",
   "request", "deep", "http", "invalid", "refused", "broken", "decode", "large", "again", "tasks",
   "queue", "cold", "kept", "held", "scope", "spawn", "spare",
+  "page", "find", "ask", "upload", "form", "info",
   "log", "event", "close", "collect", "leave" }
 
 -- Whose allocations fail, and how many in a row, 0: all from there on. Lua tries each again.

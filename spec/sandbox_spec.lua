@@ -28,6 +28,10 @@ local function listens(sandbox)
 end
 
 describe("raia-sandbox", function()
+  it("says its version", function()
+    assert.matches("^raia%-sandbox, of raia [%w.]+\n$", (support.run(MAIN .. "--version")))
+  end)
+
   it("has help", function()
     local output, status = support.run(MAIN .. "--help")
     assert.equal(0, status)

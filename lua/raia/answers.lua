@@ -25,7 +25,8 @@ local function look_until(method, opts, look)
   local pause = opts.every or FIRST
   while true do
     local found, message, err = look(deadline - task.now())
-    if found or (found == nil and not err.retryable) then return found, message, err end
+    if found then return found end
+    if found == nil and not err.retryable then return nil, message, err end
     local wait = max(pause, err and err.retry_after or 0)
     if task.now() + wait >= deadline then
       return failure("timeout", method .. ": no answer in time", "maybe")
@@ -39,8 +40,9 @@ local function answer_to(self, method, question, opts)
   local answer, message, err = look_until(method, opts, function(left)
     return self:answer_to(question, of_call(opts, left))
   end)
-  if err then err.question = question end
-  return answer, message, err
+  if answer then return answer end
+  err.question = question
+  return nil, message, err
 end
 
 local ASK = { timeout = "number", every = "number", context = "string", headers = "table",

@@ -114,12 +114,13 @@ function conversation:download(file, path, opts)
   got, message, err = carry_out(core.client_of(self), { url = place.signedUrl, to = beside,
     max_bytes = opts.max_bytes, timeout = opts.timeout, max_retries = opts.max_retries },
     "conversation:download", opts.on_progress)
-  if got and beside then
+  if not got then return nil, message, err end
+  if beside then
     local renamed, why = rename(beside, path)
     if not renamed then return failure("file", "conversation:download: " .. why, "no") end
     beside = nil
   end
-  return got, message, err
+  return got
 end
 
 -- ---- files of the agent: a form, with the key ----

@@ -117,6 +117,10 @@ function raia.array(list) end
 ---lists repeat their name
 ---@field wait? boolean false: return a request at once instead of the results; default true
 
+---Options with `wait = false`, by which a call returns its request.
+---@class raia.Background : raia.CallOptions
+---@field wait false
+
 ---Options of `conversation:send`.
 ---@class raia.SendOptions : raia.CallOptions
 ---@field context? string what the agent should know, sent as the field `context`
@@ -145,11 +149,12 @@ function client:conversation(id) end
 ---@param path string begins with "/", percent-encoded, without a query
 ---@param parts? raia.RequestParts
 ---@param options? raia.CallOptions
----@return table|string|number|boolean|lightuserdata|raia.Request|nil reply the decoded value: an
+---@return table|string|number|boolean|lightuserdata|nil reply the decoded value: an
 ---object or array is a table, null is `raia.null` (a member that is null is absent), false is false (without a message); true without
 ---a body
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Client, method: "GET"|"POST"|"PUT"|"PATCH"|"DELETE", path: string, parts?: raia.RequestParts, options: raia.Background): raia.Request
 function client:request(method, path, parts, options) end
 
 ---Ends what is in flight with kind `closed`, closes the handles and wipes its own copies of the
@@ -190,9 +195,10 @@ local conversations = {}
 ---twice. Of the conversation only the id is known until it is refreshed.
 ---@param fields raia.StartFields
 ---@param options? raia.CallOptions
----@return raia.Conversation|raia.Request|nil conversation
+---@return raia.Conversation|nil conversation
 ---@return string? message
 ---@return raia.Error? err any kind; `invalid` names the field
+---@overload fun(self: raia.Conversations, fields: raia.StartFields, options: raia.Background): raia.Request
 function conversations:start(fields, options) end
 
 ---Fields of POST /external/conversations. Other fields are sent as they are.
@@ -207,25 +213,28 @@ function conversations:start(fields, options) end
 ---Creates a conversation: POST /external/conversations. Never sent twice.
 ---@param fields raia.CreateFields
 ---@param options? raia.CallOptions
----@return raia.Conversation|raia.Request|nil conversation
+---@return raia.Conversation|nil conversation
 ---@return string? message
 ---@return raia.Error? err any kind; `invalid` names the field
+---@overload fun(self: raia.Conversations, fields: raia.CreateFields, options: raia.Background): raia.Request
 function conversations:create(fields, options) end
 
 ---Gets a conversation: GET /external/conversations/{id}.
 ---@param id string as in `client:conversation`
 ---@param options? raia.CallOptions
----@return raia.Conversation|raia.Request|nil conversation
+---@return raia.Conversation|nil conversation
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Conversations, id: string, options: raia.Background): raia.Request
 function conversations:get(id, options) end
 
 ---Deletes all of a user's conversations with this agent: DELETE /external/conversations.
 ---@param conversationUserId string
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil deleted
+---@return true|nil deleted
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Conversations, conversationUserId: string, options: raia.Background): raia.Request
 function conversations:delete_all(conversationUserId, options) end
 
 ---@class raia.ConversationQuery
@@ -252,17 +261,19 @@ local page = {}
 ---The page after this one, asked with the same query and, unless others are given, options; nil,
 ---with nothing else, after the last.
 ---@param options? raia.CallOptions
----@return raia.Page|raia.Request|nil page
+---@return raia.Page|nil page
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Page, options: raia.Background): raia.Request
 function page:next(options) end
 
 ---A page of the agent's conversations: GET /external/conversations.
 ---@param query? raia.ConversationQuery
 ---@param options? raia.CallOptions
----@return raia.Page|raia.Request|nil page
+---@return raia.Page|nil page
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Conversations, query?: raia.ConversationQuery, options: raia.Background): raia.Request
 function conversations:list(query, options) end
 
 ---Iterates over all conversations, page by page: `for conversation in client.conversations:each {}`.
@@ -274,9 +285,10 @@ function conversations:each(query, options) end
 
 ---The states that a conversation can have: GET /external/conversations/states.
 ---@param options? raia.CallOptions
----@return table[]|raia.Request|nil states with `id` and `name`
+---@return table[]|nil states with `id` and `name`
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Conversations, options: raia.Background): raia.Request
 function conversations:states(options) end
 
 ---A conversation. Its fields can be read by their names on the wire, such as `title`; one that is
@@ -315,26 +327,29 @@ local conversation = {}
 ---POST /external/conversations/{id}/messages. Never sent twice.
 ---@param message string|raia.SendFields
 ---@param options? raia.SendOptions
----@return raia.Message|raia.Request|nil answer
+---@return raia.Message|nil answer
 ---@return string? message
 ---@return raia.Error? err any kind; when `err.sent` is "maybe", `find_answer` tells whether it arrived
+---@overload fun(self: raia.Conversation, message: string|raia.SendFields, options: raia.Background): raia.Request
 function conversation:send(message, options) end
 
 ---Sends the user's message and does not wait for the agent:
 ---POST /external/conversations/{id}/messages/async. Never sent twice.
 ---@param message string|raia.SendFields
 ---@param options? raia.SendOptions
----@return raia.Message|raia.Request|nil question
+---@return raia.Message|nil question
 ---@return string? text
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Conversation, message: string|raia.SendFields, options: raia.Background): raia.Request
 function conversation:send_async(message, options) end
 
 ---The answer to a question: GET /external/conversations/{id}/messages/{question}/response-on.
 ---@param question raia.Message|string the question or its id
 ---@param options? raia.CallOptions
----@return raia.Message|false|raia.Request|nil answer false while there is none
+---@return raia.Message|false|nil answer false while there is none
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`; `failed` when there will be none
+---@overload fun(self: raia.Conversation, question: raia.Message|string, options: raia.Background): raia.Request
 function conversation:answer_to(question, options) end
 
 ---@class raia.AskOptions
@@ -404,17 +419,19 @@ function conversation:watch(options) end
 ---Changes it: PUT /external/conversations/{id}.
 ---@param fields raia.UpdateFields
 ---@param options? raia.CallOptions
----@return raia.Conversation|raia.Request|nil conversation the same one
+---@return raia.Conversation|nil conversation the same one
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Conversation, fields: raia.UpdateFields, options: raia.Background): raia.Request
 function conversation:update(fields, options) end
 
 ---Sets who answers: PUT /external/conversations/{id}/mode.
 ---@param mode "manual"|"ai"
 ---@param options? raia.CallOptions
----@return raia.Conversation|raia.Request|nil conversation the same one
+---@return raia.Conversation|nil conversation the same one
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Conversation, mode: "manual"|"ai", options: raia.Background): raia.Request
 function conversation:set_mode(mode, options) end
 
 ---@class raia.ManualFields
@@ -427,9 +444,10 @@ function conversation:set_mode(mode, options) end
 ---conversation has to be in manual mode. Never sent twice.
 ---@param message string|raia.ManualFields
 ---@param options? raia.CallOptions
----@return raia.Message|raia.Request|nil message
+---@return raia.Message|nil message
 ---@return string? text
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Conversation, message: string|raia.ManualFields, options: raia.Background): raia.Request
 function conversation:send_manual(message, options) end
 
 ---@class raia.UploadFields
@@ -441,9 +459,10 @@ function conversation:send_manual(message, options) end
 ---the key, with that Content-Type; `storagePath` goes into `files`.
 ---@param fields raia.UploadFields
 ---@param options? raia.CallOptions
----@return table|raia.Request|nil place with `signedUrl` and `storagePath`
+---@return table|nil place with `signedUrl` and `storagePath`
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Conversation, fields: raia.UploadFields, options: raia.Background): raia.Request
 function conversation:upload_url(fields, options) end
 
 ---@class raia.FileToSend
@@ -492,23 +511,26 @@ function conversation:download(file, path, options) end
 ---GET /external/conversations/{id}/message-files/{file}/signed-url.
 ---@param file string its id, of a message's `files`
 ---@param options? raia.CallOptions
----@return table|raia.Request|nil place with `signedUrl` and `fileId`
+---@return table|nil place with `signedUrl` and `fileId`
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Conversation, file: string, options: raia.Background): raia.Request
 function conversation:signed_url(file, options) end
 
 ---The messages so far, the oldest first: GET /external/conversations/{id}/messages.
 ---@param options? raia.CallOptions
----@return raia.Message[]|raia.Request|nil messages
+---@return raia.Message[]|nil messages
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Conversation, options: raia.Background): raia.Request
 function conversation:messages(options) end
 
 ---Reads its fields again: GET /external/conversations/{id}.
 ---@param options? raia.CallOptions
----@return raia.Conversation|raia.Request|nil conversation the same one
+---@return raia.Conversation|nil conversation the same one
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Conversation, options: raia.Background): raia.Request
 function conversation:refresh(options) end
 
 ---A user: somebody who talks with the agent. Its fields are read as those of a conversation.
@@ -534,9 +556,10 @@ local user = {}
 
 ---The user's limits: GET /external/users/{id}/limits.
 ---@param options? raia.CallOptions
----@return raia.Limits|raia.Request|nil limits
+---@return raia.Limits|nil limits
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.User, options: raia.Background): raia.Request
 function user:limits(options) end
 
 ---Sets limits, by `update_limits` or, where there are none, `create_limits`.
@@ -550,32 +573,36 @@ function user:set_limits(fields, options) end
 ---POST /external/users/{id}/limits.
 ---@param fields raia.Limits
 ---@param options? raia.CallOptions
----@return raia.Limits|raia.Request|nil limits
+---@return raia.Limits|nil limits
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.User, fields: raia.Limits, options: raia.Background): raia.Request
 function user:create_limits(fields, options) end
 
 ---PUT /external/users/{id}/limits.
 ---@param fields raia.Limits
 ---@param options? raia.CallOptions
----@return raia.Limits|raia.Request|nil limits
+---@return raia.Limits|nil limits
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.User, fields: raia.Limits, options: raia.Background): raia.Request
 function user:update_limits(fields, options) end
 
 ---DELETE /external/users/{id}/limits.
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil deleted
+---@return true|nil deleted
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.User, options: raia.Background): raia.Request
 function user:delete_limits(options) end
 
 ---The user's conversations: GET /external/conversations with `userId`.
 ---@param query? raia.ConversationQuery
 ---@param options? raia.CallOptions
----@return raia.Page|raia.Request|nil page
+---@return raia.Page|nil page
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.User, query?: raia.ConversationQuery, options: raia.Background): raia.Request
 function user:conversations(query, options) end
 
 ---@class raia.Users
@@ -599,17 +626,19 @@ local users = {}
 ---Creates a user: POST /external/users. Never sent twice.
 ---@param fields raia.UserFields
 ---@param options? raia.CallOptions
----@return raia.User|raia.Request|nil user
+---@return raia.User|nil user
 ---@return string? message
 ---@return raia.Error? err any kind; `http` with status 400 when there is one with such a key
+---@overload fun(self: raia.Users, fields: raia.UserFields, options: raia.Background): raia.Request
 function users:create(fields, options) end
 
 ---The user with a key, and the ids of the user's conversations: GET /external/users/search.
 ---@param query { fkId?: string, email?: string, phoneNumber?: string } one of them
 ---@param options? raia.CallOptions
----@return raia.User|raia.Request|nil user
+---@return raia.User|nil user
 ---@return string[]|string|nil conversationIds or a message
 ---@return raia.Error? err any kind; `http` with status 404 when there is none
+---@overload fun(self: raia.Users, query: { fkId?: string, email?: string, phoneNumber?: string }, options: raia.Background): raia.Request
 function users:search(query, options) end
 
 ---Searches by fkId, email and phoneNumber, as far as they are there, and else creates the user.
@@ -623,17 +652,19 @@ function users:find_or_create(fields, options) end
 ---GET /external/users/{id}.
 ---@param id string
 ---@param options? raia.CallOptions
----@return raia.User|raia.Request|nil user
+---@return raia.User|nil user
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Users, id: string, options: raia.Background): raia.Request
 function users:get(id, options) end
 
 ---DELETE /external/users/{id}.
 ---@param id string|raia.User
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil deleted
+---@return true|nil deleted
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Users, id: string|raia.User, options: raia.Background): raia.Request
 function users:delete(id, options) end
 
 ---Prompts: one question without a conversation.
@@ -653,33 +684,37 @@ local prompts = {}
 ---Asks and waits for the answer: POST /external/prompts. Never sent twice.
 ---@param prompt string|raia.PromptFields
 ---@param options? raia.CallOptions
----@return raia.PromptReply|raia.Request|nil reply
+---@return raia.PromptReply|nil reply
 ---@return string? message
 ---@return raia.Error? err any kind; `failed` when the agent could not answer
+---@overload fun(self: raia.Prompts, prompt: string|raia.PromptFields, options: raia.Background): raia.Request
 function prompts:ask(prompt, options) end
 
 ---Asks and does not wait: POST /external/prompts/async. Never sent twice.
 ---@param prompt string|raia.PromptFields
 ---@param options? raia.CallOptions
----@return string|raia.Request|nil id for `answer_to`
+---@return string|nil id for `answer_to`
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Prompts, prompt: string|raia.PromptFields, options: raia.Background): raia.Request
 function prompts:ask_async(prompt, options) end
 
 ---The answer to a prompt: GET /external/prompts/{id}/response-on.
 ---@param id string
 ---@param options? raia.CallOptions
----@return raia.PromptReply|false|raia.Request|nil reply false while there is none
+---@return raia.PromptReply|false|nil reply false while there is none
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`; `failed` when there will be none
+---@overload fun(self: raia.Prompts, id: string, options: raia.Background): raia.Request
 function prompts:answer_to(id, options) end
 
 ---A place for a file that prompts then name: POST /external/prompts/upload-url.
 ---@param fields raia.UploadFields
 ---@param options? raia.CallOptions
----@return table|raia.Request|nil place with `signedUrl` and `storagePath`
+---@return table|nil place with `signedUrl` and `storagePath`
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Prompts, fields: raia.UploadFields, options: raia.Background): raia.Request
 function prompts:upload_url(fields, options) end
 
 ---As `conversation:upload`, for `files` of a prompt.
@@ -695,32 +730,36 @@ local agent = {}
 
 ---The agent of the key: GET /external/agents/by-api-key. It has secrets in it: the skills' keys.
 ---@param options? raia.CallOptions
----@return table|raia.Request|nil agent
+---@return table|nil agent
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Agent, options: raia.Background): raia.Request
 function agent:get(options) end
 
 ---The agent's users: GET /external/agents/users.
 ---@param query? { page?: integer, pageSize?: integer, orderBy?: "createdAt", orderDirection?: "ASC"|"DESC" }
 ---@param options? raia.CallOptions
----@return raia.Page|table|raia.Request|nil page or whatever else came
+---@return raia.Page|table|nil page or whatever else came
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Agent, query?: { page?: integer, pageSize?: integer, orderBy?: "createdAt", orderDirection?: "ASC"|"DESC" }, options: raia.Background): raia.Request
 function agent:users(query, options) end
 
 ---GET /external/agents/statistic.
 ---@param query? { startDate?: string, endDate?: string, fkId?: string, fkUserId?: string, userId?: string, conversationUserId?: string }
 ---@param options? raia.CallOptions
----@return table<string, number>|raia.Request|nil statistic
+---@return table<string, number>|nil statistic
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Agent, query?: { startDate?: string, endDate?: string, fkId?: string, fkUserId?: string, userId?: string, conversationUserId?: string }, options: raia.Background): raia.Request
 function agent:statistic(query, options) end
 
 ---What has been used this month: GET /external/agents/limits.
 ---@param options? raia.CallOptions
----@return table<string, number>|raia.Request|nil usage
+---@return table<string, number>|nil usage
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Agent, options: raia.Background): raia.Request
 function agent:usage(options) end
 
 ---Sets limits, by `update_limits` or, where there are none, `create_limits`.
@@ -734,24 +773,27 @@ function agent:set_limits(fields, options) end
 ---POST /external/agents/limits.
 ---@param fields raia.Limits
 ---@param options? raia.CallOptions
----@return raia.Limits|raia.Request|nil limits
+---@return raia.Limits|nil limits
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Agent, fields: raia.Limits, options: raia.Background): raia.Request
 function agent:create_limits(fields, options) end
 
 ---PUT /external/agents/limits.
 ---@param fields raia.Limits any of them
 ---@param options? raia.CallOptions
----@return raia.Limits|raia.Request|nil limits
+---@return raia.Limits|nil limits
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Agent, fields: raia.Limits, options: raia.Background): raia.Request
 function agent:update_limits(fields, options) end
 
 ---DELETE /external/agents/limits.
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil deleted
+---@return true|nil deleted
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Agent, options: raia.Background): raia.Request
 function agent:delete_limits(options) end
 
 ---@class raia.WebhookFields
@@ -764,9 +806,10 @@ function agent:delete_limits(options) end
 ---POST /external/agents/webhooks. Never sent twice.
 ---@param fields raia.WebhookFields
 ---@param options? raia.CallOptions
----@return table|raia.Request|nil webhook
+---@return table|nil webhook
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Agent, fields: raia.WebhookFields, options: raia.Background): raia.Request
 function agent:create_webhook(fields, options) end
 
 ---The agent's files.
@@ -787,49 +830,55 @@ function files:upload(what, options) end
 
 ---GET /external/agent-files/by-api-key.
 ---@param options? raia.CallOptions
----@return table[]|raia.Request|nil files
+---@return table[]|nil files
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Files, options: raia.Background): raia.Request
 function files:list(options) end
 
 ---DELETE /external/agent-files/{id}/delete.
 ---@param id string
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil deleted
+---@return true|nil deleted
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Files, id: string, options: raia.Background): raia.Request
 function files:delete(id, options) end
 
 ---DELETE /external/agent-files.
 ---@param fields { fileIds: string[] }
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil deleted
+---@return true|nil deleted
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Files, fields: { fileIds: string[] }, options: raia.Background): raia.Request
 function files:delete_many(fields, options) end
 
 ---Has the agent know a file: PUT /external/agent-files/{id}/add-to-vector-store.
 ---@param id string
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil done
+---@return true|nil done
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Files, id: string, options: raia.Background): raia.Request
 function files:add_to_store(id, options) end
 
 ---The same without waiting: PUT /external/agent-files/{id}/add-to-vector-store/async.
 ---@param id string
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil begun
+---@return true|nil begun
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Files, id: string, options: raia.Background): raia.Request
 function files:add_to_store_async(id, options) end
 
 ---DELETE /external/agent-files/{id}/delete-from-vector-store.
 ---@param id string
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil done
+---@return true|nil done
 ---@return string? message
 ---@return raia.Error? err any kind but `invalid`
+---@overload fun(self: raia.Files, id: string, options: raia.Background): raia.Request
 function files:remove_from_store(id, options) end
 
 ---@class raia.Usage
@@ -838,9 +887,10 @@ local usage = {}
 ---POST /external/resource-usage. Never sent twice.
 ---@param fields { type: "OPENAI_TOKENS"|"VAPI_SECONDS", amount: number }
 ---@param options? raia.CallOptions
----@return true|raia.Request|nil recorded
+---@return true|nil recorded
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Usage, fields: { type: "OPENAI_TOKENS"|"VAPI_SECONDS", amount: number }, options: raia.Background): raia.Request
 function usage:record(fields, options) end
 
 ---@class raia.Feedbacks
@@ -857,9 +907,10 @@ local feedbacks = {}
 ---POST /external/conversation-message-feedbacks. Never sent twice.
 ---@param fields raia.FeedbackFields
 ---@param options? raia.CallOptions
----@return table|raia.Request|nil feedback
+---@return table|nil feedback
 ---@return string? message
 ---@return raia.Error? err any kind
+---@overload fun(self: raia.Feedbacks, fields: raia.FeedbackFields, options: raia.Background): raia.Request
 function feedbacks:create(fields, options) end
 
 ---A message. Its fields are read as those of a conversation; `tostring` gives its text.
@@ -964,8 +1015,9 @@ function task:cancel() end
 function task:done() end
 
 ---Runs functions side by side.
----@param functions function[]
----@return any[]|nil results the first result of each; nil when one of them fails, that is, returns
+---@generic R
+---@param functions (fun(): R?, any, any)[]
+---@return R[]|nil results the first result of each; nil when one of them fails, that is, returns
 ---nil or false with something behind it; the others are then cancelled
 ---@return any message of the first that failed
 ---@return any err of the first that failed; `err.index` says which, `err.results` what the others
@@ -985,10 +1037,11 @@ function raia.gather(functions) end
 ---Calls fn(element, index) for each element of a list, side by side. With `on_error = "stop"` the
 ---first failure, as in `gather`, cancels the others and is returned; an error raised in fn is
 ---raised. With "collect" both are kept.
----@param list any[]
----@param fn fun(element: any, index: integer): any, any, any
+---@generic T, R
+---@param list T[]
+---@param fn fun(element: T, index: integer): R?, any, any
 ---@param options? raia.MapOptions
----@return any[]|nil results in the order of the list, nil where fn failed
+---@return R[]|nil results in the order of the list, nil where fn failed
 ---@return table<integer, raia.MapFailure>|any failures by index, with "collect"; else the message
 ---@return any err as of `gather`
 function raia.map(list, fn, options) end
@@ -1000,10 +1053,11 @@ function raia.map(list, fn, options) end
 ---Calls fn(element, index) for each element of a list, side by side, and gives the results as they
 ---come: `for i, result, message, err in raia.each(list, fn) do`. When the loop ends, by `break`,
 ---too, what is left is cancelled. It raises what fn raises.
----@param list any[]
----@param fn fun(element: any, index: integer): any, any, any
+---@generic T, R
+---@param list T[]
+---@param fn fun(element: T, index: integer): R?, any, any
 ---@param options? raia.EachOptions
----@return fun(): integer?, any, any, any
+---@return fun(): integer?, R?, any, any
 function raia.each(list, fn, options) end
 
 ---Makes a queue. Tasks, callbacks of an event loop and plain scripts may put and take.

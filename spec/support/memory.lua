@@ -171,6 +171,59 @@ local scenarios = {
     end,
     expect = "{body={deep=" .. ("{1="):rep(59) .. "{}" .. ("}"):rep(59) .. " tag=TAG}}",
   },
+  page = {
+    requests = one,
+    run = function(client, text)
+      local page, message, err = client.conversations:list({ userId = text, pageSize = 2 },
+        { query = { a = { 1, 2 } } })
+      if not page then return nil, message, err end
+      local following
+      following, message, err = page:next()
+      if not following then return nil, message, err end
+      return page.data[1].id, following.data[1].id, following:next() == nil
+    end,
+    expect = "TAG-1 TAG-2 true",
+  },
+  find = {
+    requests = one,
+    run = function(client, text)
+      local user, ids, err = client.users:find_or_create { firstName = "A", lastName = "B",
+        fkId = text }
+      if not user then return nil, ids, err end
+      return tostring(user), ids
+    end,
+    expect = "raia.user TAG {1=c-1}",
+  },
+  ask = {
+    requests = one,
+    run = function(client, text) return client:conversation("c"):ask(text, { every = 0.01 }) end,
+    expect = "{id=TAG message=yes}",
+  },
+  upload = {
+    requests = one,
+    run = function(client, text)
+      return client:conversation(text):upload { path = ca_file, name = "n" }
+    end,
+    expect = "{fileName=n storagePath=s}",
+  },
+  form = {
+    requests = one,
+    run = function(client, text)
+      return client.files:upload({ path = ca_file, name = text }, { autoAddToVectorStore = true })
+    end,
+    expect = "{id=f}",
+  },
+  info = {
+    requests = one,
+    run = function(client, text)
+      local request = client:conversation("c"):send(text, { wait = false })
+      local answer, message, err = request:wait()
+      if not answer then return nil, message, err end
+      local info = request:info()
+      return answer, info.status, info.attempts, info.headers["content-type"]
+    end,
+    expect = "{id=m message=TAG} 200 1 application/json",
+  },
   http = {
     requests = one,
     run = function(client, text) return client:conversation("refused"):send(text) end,

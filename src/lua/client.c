@@ -233,6 +233,8 @@ bool raia_client_push_elsewhere(lua_State *L, int client,
     const char *option;
     const char *wrong =
         raia_endpoint_open(&there->endpoint, &options, &option);
+    if (wrong != NULL && strcmp(wrong, "out of memory") == 0)
+      luaL_error(L, "not enough memory");
     if (wrong != NULL) {
       lua_pushstring(L, wrong);
       return false;

@@ -348,6 +348,7 @@ end
 local function agent()
   return { organizationId = "o-1", organizationName = "Sandbox", id = "agent", name = "Sandbox",
     publicName = "Sandbox", role = "tests", status = "active", skills = json.array(),
+    vectorStoreId = "vs-1",
     aiConfig = { id = "ai-1", model = "none", temperature = 0, topP = 1, instructions = "" } }
 end
 

@@ -162,6 +162,11 @@ local function serve(self, stream)
   if unread and has_body and stream.connection.version < 2 then add("connection", "close") end
   if headers:get(":method") == "HEAD" then body = nil end
   if body then add("content-length", ("%d"):format(#body)) end
+  if status == 204 and stream.connection.version < 2 then -- lua-http 0.4 adds a content-length
+    stream.body_write_type = "missing"
+    stream.close_when_done = stream.peer_version == 1.0
+      or (headers:get "connection" or ""):lower():find("close", 1, true) ~= nil
+  end
   if stream:write_headers(reply, not body, PEER_TIMEOUT) and body then
     stream:write_chunk(body, true, PEER_TIMEOUT)
   end
