@@ -203,6 +203,7 @@ describe("ask", function()
       end
       assert.error_matches(call { wait = false }, "'" .. method .. "'.*unknown option 'wait'")
       assert.error_matches(call { timeout = "1" }, "'timeout' must be a number, not string")
+      assert.error_matches(call { timeout = 0 }, "'timeout' must be positive")
       assert.error_matches(call(5), "table expected, got number")
     end
     assert.error_matches(function() conversation:find_answer {} end, "string expected")

@@ -240,6 +240,57 @@ describe("with the sandbox,", function()
   end)
 end)
 
+describe("what a program gets wrong", function()
+  local client, conversation
+
+  setup(function()
+    client = connect("http://127.0.0.1:1")
+    conversation = client:conversation "c-1"
+  end)
+  teardown(function() client:close() end)
+
+  local function raises(words, fn)
+    local ok, message = pcall(fn)
+    assert.is_false(ok)
+    assert.is_truthy(message:find(words, 1, true), message)
+    assert.matches("^spec/lists_spec.lua:", message)
+  end
+
+  it("is raised where it was called", function()
+    raises("calling 'ask' on bad self (raia.conversation expected, got string)",
+      function() conversation.ask("x") end)
+    raises("calling 'set_limits' on bad self (raia.agent expected, got nil)",
+      function() client.agent.set_limits() end)
+    raises("calling 'each' on bad self (raia.conversations expected, got userdata)",
+      function() client.conversations.each(client.users) end)
+    raises("#1 to 'ask' (string or table expected, got nil)", function() conversation:ask() end)
+    raises("#1 to 'find_answer' (string expected, got table)",
+      function() conversation:find_answer {} end)
+    raises("#1 to 'each' (table or nil expected, got number)",
+      function() client.conversations:each(5) end)
+    raises("#1 to 'find_or_create' (table expected, got nil)",
+      function() client.users:find_or_create() end)
+    raises("#1 to 'set_limits' (table expected, got nil)",
+      function() client.agent:set_limits() end)
+    raises("#1 to 'download' (string expected, got nil)", function() conversation:download() end)
+    raises("option 'timeout' must be positive", function()
+      conversation:ask("x", { timeout = -1 })
+    end)
+    raises("option 'every' must be positive", function() conversation:watch { every = 0 } end)
+  end)
+
+  it("is an id of another kind of object", function()
+    raises("string or raia.user expected, got raia.conversation",
+      function() client.users:get(conversation) end)
+    raises("string or raia.message expected, got raia.conversation",
+      function() conversation:answer_to(conversation) end)
+    raises("string or raia.conversation expected, got table",
+      function() client.conversations:get {} end)
+    raises("string expected, got raia.conversation",
+      function() client.files:delete(conversation) end)
+  end)
+end)
+
 describe("find_or_create", function()
   it("finds the user that somebody else has created meanwhile", function()
     local peer <close> = server.start(([[

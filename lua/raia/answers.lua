@@ -3,7 +3,7 @@ local core = require "raia.core"
 local options = require "raia.options"
 local task = require "raia.task"
 
-local conversation = core.methods["raia.conversation"]
+local conversation = {}
 local failure = core.scheduler.failure
 local error, ipairs, type = error, ipairs, type
 local floor, min, max, huge = math.floor, math.min, math.max, math.huge
@@ -49,6 +49,7 @@ local ASK = { timeout = "number", every = "number", context = "string", headers 
   max_retries = "number" }
 
 function conversation:ask(what, opts)
+  options.argument(1, "ask", what, "string or table")
   opts = options.check("ask", opts, ASK)
   local from = task.now()
   local timeout = opts.timeout or SECONDS
@@ -124,8 +125,8 @@ local function find(list, text, after, within, now)
 end
 
 function conversation:find_answer(text, opts)
+  options.argument(1, "find_answer", text, "string")
   opts = options.check("find_answer", opts, FIND)
-  if type(text) ~= "string" then error("bad argument to 'find_answer' (string expected)", 2) end
   local from = task.now()
   local timeout = opts.timeout or SECONDS
   local after = opts.after and id_of(opts.after)
@@ -189,3 +190,5 @@ function conversation:watch(opts)
     return message
   end
 end
+
+options.define("raia.conversation", conversation)

@@ -2,9 +2,7 @@
 local core = require "raia.core"
 local options = require "raia.options"
 
-local methods = core.methods
-local conversation, prompts = methods["raia.conversation"], methods["raia.prompts"]
-local files = methods["raia.files"]
+local conversation, prompts, files = {}, {}, {}
 local start, progress = core.file.start, core.file.progress
 local failure = core.scheduler.failure
 local error, next, setmetatable, tostring, type = error, next, setmetatable, tostring, type
@@ -93,13 +91,14 @@ function prompts:upload(what, opts) return upload(self, what, opts, "prompts:upl
 
 function conversation:download(file, path, opts)
   if type(path) == "table" then path, opts = nil, path end
+  if type(file) == "table" then file = file.id end
+  options.argument(1, "download", file, "string")
   opts = options.check("download", opts, DOWNLOAD)
   if path ~= nil and type(path) ~= "string" then
     error("bad argument to 'download' (path expected)", 2)
   elseif path and not rename then
     error("raia: this host lacks os.rename, which a download to a path needs", 2)
   end
-  if type(file) == "table" then file = file.id end
   local place, message, err = self:signed_url(file)
   if not place then return place, message, err end
   if type(place.signedUrl) ~= "string" then
@@ -148,3 +147,7 @@ function files:upload(what, opts)
   end
   return carry_out(core.client_of(self), call, "files:upload", opts.on_progress)
 end
+
+options.define("raia.conversation", conversation)
+options.define("raia.prompts", prompts)
+options.define("raia.files", files)

@@ -2,18 +2,16 @@
 local core = require "raia.core"
 local options = require "raia.options"
 
-local methods = core.methods
-local conversations, users = methods["raia.conversations"], methods["raia.users"]
-local user, agent = methods["raia.user"], methods["raia.agent"]
+local conversations, users, user, agent = {}, {}, {}, {}
 local error, ipairs, setmetatable = error, ipairs, setmetatable
 
 -- ---- pages ----
 
 -- Goes through all elements of all pages. The next page is asked for while the elements of one are
 -- used; leaving the loop cancels that.
-local function each(list, group, query, opts)
+local function each(group, query, opts)
   local background = options.with(opts, { wait = false })
-  local request, page, i = list(group, query, background), nil, 0
+  local request, page, i = group:list(query, background), nil, 0
   local closer = setmetatable({}, { __close = function()
     if request then request:cancel() end
   end })
@@ -31,7 +29,11 @@ local function each(list, group, query, opts)
   end, nil, nil, closer
 end
 
-function conversations:each(query, opts) return each(conversations.list, self, query, opts) end
+function conversations:each(query, opts)
+  options.argument(1, "each", query, "table or nil")
+  options.argument(2, "each", opts, "table or nil")
+  return each(self, query, opts)
+end
 
 -- ---- users ----
 
@@ -50,6 +52,7 @@ local function find(self, fields, opts)
 end
 
 function users:find_or_create(fields, opts)
+  options.argument(1, "find_or_create", fields, "table")
   local found, ids, err = find(self, fields, opts)
   if found ~= false then return found, ids, err end
   local created, message
@@ -63,6 +66,7 @@ function users:find_or_create(fields, opts)
 end
 
 function user:conversations(query, opts)
+  options.argument(1, "conversations", query, "table or nil")
   local group = core.client_of(self).conversations
   return group:list(options.with(query, { userId = self.id }), opts)
 end
@@ -71,9 +75,15 @@ end
 
 -- Sets limits, whether there are any or not.
 local function set_limits(self, fields, opts)
+  options.argument(1, "set_limits", fields, "table")
   local limits, message, err = self:update_limits(fields, opts)
   if limits or err.status ~= 404 then return limits, message, err end
   return self:create_limits(fields, opts)
 end
 
 user.set_limits, agent.set_limits = set_limits, set_limits
+
+options.define("raia.conversations", conversations)
+options.define("raia.users", users)
+options.define("raia.user", user)
+options.define("raia.agent", agent)

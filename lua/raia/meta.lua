@@ -479,8 +479,9 @@ function conversation:upload_url(fields, options) end
 ---the end: bytes sent, and bytes there are; not where `bytes` are sent at once
 
 ---Sends a file to where `upload_url` says, another server, which gets neither the key nor the
----client's headers, by PUT; `on_event` is not told. It is https or this machine, and redirects are not followed. May be sent
----again when a connection breaks: only a message that names the file has an effect.
+---client's headers, by PUT; `on_event` is not told. It is https or this machine, and redirects are
+---not followed. May be sent again when a connection breaks: only a message that names the file has
+---an effect.
 ---@param what string|raia.FileToSend a path or a table
 ---@param options? raia.UploadOptions
 ---@return raia.FileReference? reference for `files` of a message

@@ -165,7 +165,7 @@ static void push_client_and_path(lua_State *L,
                                  const struct raia_operation *operation) {
   raia_checkself(L, 2, raia_owner_class(operation->owner));
   if (operation->takes == RAIA_TAKES_ID)
-    raia_resource_to_id(L, 2);
+    raia_resource_to_id(L, 2, operation->class);
   lua_getiuservalue(L, 1, 1);
   if (operation->owner < RAIA_GROUPS) {
     push_path(L, operation, 0, 2);

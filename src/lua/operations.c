@@ -196,6 +196,7 @@ static const struct raia_schema search_schema = {search, 0, 0, contacts};
   }
 #define NOTHING .takes = RAIA_TAKES_NOTHING
 #define ID .takes = RAIA_TAKES_ID
+#define ID_OF(some) .takes = RAIA_TAKES_ID, .class = "raia." some
 #define BODY_OF(some) .takes = RAIA_TAKES_BODY, .schema = some
 #define QUERY_OF(some) .takes = RAIA_TAKES_QUERY, .schema = some
 #define FIELDS(some) (&(const struct raia_schema){some, 0, 0, 0})
@@ -209,7 +210,7 @@ enum { AGENT_SECONDS = 300 }; /* of calls that an agent answers */
 const struct raia_operation raia_operations[] = {
   OPERATION(CONVERSATIONS, "start", "POST", "conversations/start", STARTED, BODY_OF(&start_schema)),
   OPERATION(CONVERSATIONS, "create", "POST", "conversations", CONVERSATION, BODY(create)),
-  OPERATION(CONVERSATIONS, "get", "GET", "conversations/{}", CONVERSATION, ID),
+  OPERATION(CONVERSATIONS, "get", "GET", "conversations/{}", CONVERSATION, ID_OF("conversation")),
   OPERATION(CONVERSATIONS, "delete_all", "DELETE", "conversations", NOTHING, BODY(delete_all), OR_STRING("conversationUserId")),
 
   OPERATION(CONVERSATION, "send", "POST", "conversations/{}/messages", MESSAGE, BODY(message), OR_STRING("message"), .option = "context", .timeout = AGENT_SECONDS),
@@ -222,15 +223,15 @@ const struct raia_operation raia_operations[] = {
   OPERATION(CONVERSATION, "update", "PUT", "conversations/{}", REFRESH, BODY(update)),
   OPERATION(CONVERSATION, "set_mode", "PUT", "conversations/{}/mode", REFRESH, BODY(mode), OR_STRING("mode")),
   OPERATION(CONVERSATION, "send_async", "POST", "conversations/{}/messages/async", MESSAGE, BODY(message), OR_STRING("message"), .option = "context"),
-  OPERATION(CONVERSATION, "answer_to", "GET", "conversations/{}/messages/{}/response-on", ANSWER, ID),
+  OPERATION(CONVERSATION, "answer_to", "GET", "conversations/{}/messages/{}/response-on", ANSWER, ID_OF("message")),
   OPERATION(CONVERSATION, "send_manual", "POST", "conversations/{}/send-manual-message", MESSAGE, BODY(manual), OR_STRING("message")),
   OPERATION(CONVERSATION, "upload_url", "POST", "conversations/{}/message-files/upload-url", TABLE, BODY(upload)),
   OPERATION(CONVERSATION, "signed_url", "GET", "conversations/{}/message-files/{}/signed-url", TABLE, ID),
 
   OPERATION(USERS, "create", "POST", "users", USER, BODY_OF(&user_schema)),
   OPERATION(USERS, "search", "GET", "users/search", FOUND, QUERY_OF(&search_schema)),
-  OPERATION(USERS, "get", "GET", "users/{}", USER, ID),
-  OPERATION(USERS, "delete", "DELETE", "users/{}", NOTHING, ID),
+  OPERATION(USERS, "get", "GET", "users/{}", USER, ID_OF("user")),
+  OPERATION(USERS, "delete", "DELETE", "users/{}", NOTHING, ID_OF("user")),
 
   OPERATION(USER, "limits", "GET", "users/{}/limits", TABLE, NOTHING),
   OPERATION(USER, "create_limits", "POST", "users/{}/limits", TABLE, BODY(limits)),

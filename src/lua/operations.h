@@ -54,6 +54,8 @@ struct raia_operation {
   const char *method, *path; /* each {} is replaced by an id: the resource's,
                                 then the argument's */
   enum raia_takes takes;
+  const char
+      *class; /* whose objects stand for their id as argument, or NULL */
   const char *shorthand; /* the field that a string as body stands for */
   const char *option; /* a field of the body that may be given as an option */
   const struct raia_schema *schema; /* of the body or query, or NULL */

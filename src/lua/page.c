@@ -41,6 +41,9 @@ static int results(lua_State *L, int status, lua_KContext base) {
 static int page_next(lua_State *L) {
   const int target = lua_upvalueindex(1), number = lua_upvalueindex(2);
   lua_settop(L, 2); /* page, options */
+  luaL_checktype(L, 1, LUA_TTABLE);
+  if (!lua_isnil(L, 2))
+    luaL_checktype(L, 2, LUA_TTABLE);
   if (lua_isnil(L, number)) {
     lua_pushnil(L);
     return 1;

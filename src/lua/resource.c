@@ -29,13 +29,16 @@ void raia_resource_new(lua_State *L, enum raia_owner class, int client) {
   luaL_setmetatable(L, raia_owner_class(class));
 }
 
-void raia_resource_to_id(lua_State *L, int arg) {
+void raia_resource_to_id(lua_State *L, int arg, const char *class) {
   size_t length;
-  if (raia_object_push_fields(L, arg)) {
+  if (class != NULL && luaL_testudata(L, arg, class) != NULL) {
+    raia_object_push_fields(L, arg);
     lua_getfield(L, -1, "id");
     lua_replace(L, arg);
     lua_pop(L, 1);
   }
+  if (lua_type(L, arg) != LUA_TSTRING && class != NULL)
+    luaL_typeerror(L, arg, lua_pushfstring(L, "string or %s", class));
   luaL_checktype(L, arg, LUA_TSTRING);
   const char *id = lua_tolstring(L, arg, &length);
   const char *bad = raia_path_bad_id(id, length);
@@ -45,7 +48,7 @@ void raia_resource_to_id(lua_State *L, int arg) {
 
 int raia_resource_conversation(lua_State *L) {
   luaL_checkudata(L, 1, RAIA_CLIENT);
-  raia_resource_to_id(L, 2);
+  raia_resource_to_id(L, 2, NULL);
   lua_createtable(L, 0, 1);
   lua_pushvalue(L, 2);
   lua_setfield(L, -2, "id");

@@ -24,9 +24,9 @@ int raia_resource_conversation(lua_State *L);
 /* client_of(object): the client of a resource or group. Private. */
 int raia_resource_client_of(lua_State *L);
 
-/* Replaces argument `arg`, an id or an object that has one, by the id. Raises
-   if it is not valid. */
-void raia_resource_to_id(lua_State *L, int arg);
+/* Replaces argument `arg`, an id or an object of `class` (or NULL), by the id.
+   Raises if it is not valid. */
+void raia_resource_to_id(lua_State *L, int arg, const char *class);
 
 /* Registers the metatables. */
 void raia_resource_open(lua_State *L);
