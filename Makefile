@@ -110,6 +110,7 @@ check:
 	  -D__linux__ src
 	luacheck --quiet lua spec examples bench
 	$(LUA) spec/support/floors.lua
+	@$(MAKE) -s types
 	@$(MAKE) -s test SPECS=spec/meta_spec.lua
 	@$(MAKE) -s guard
 

@@ -87,6 +87,16 @@ json_suite:
 	@node $(JSON_SUITE)/json_suite.mjs > $(JSON_SUITE)/cases
 	@JSON_CASES=$(CURDIR)/$(JSON_SUITE)/cases $(MAKE) -s test SPECS=spec/json_suite.lua
 
+# The types of meta.lua, on README's scripts and the examples. Debian has no language server for Lua.
+TYPES = $(CURDIR)/$(BUILD)/types
+types:
+	@if ! command -v lua-language-server >/dev/null; then \
+	  echo "types: not checked, lua-language-server is not here"; exit; fi; \
+	rm -rf $(TYPES) && mkdir -p $(TYPES) && cp examples/*.lua $(TYPES) && \
+	$(LUA) spec/support/readme_scripts.lua README.md $(TYPES) && \
+	printf '{"runtime.version":"Lua 5.4","workspace.library":["%s"]}' $(CURDIR)/lua >$(TYPES)/config.json && \
+	lua-language-server --check=$(TYPES) --checklevel=Warning --configpath=$(TYPES)/config.json
+
 # Random steps and random programs, by the million.
 HUNT = HUNT_STEPS=20000 HUNT_SEEDS="11 12 13 14" MODEL_PROGRAMS=200000 MODEL_SEED=1000000 \
   DEADLINE_ANSWERS=10000
@@ -109,4 +119,4 @@ interop:
 distro:
 	@spec/distro.sh $(SUITE)
 
-.PHONY: asan kqueue kqueue_module memory memory_host valgrind tsan fuzz replays json_suite hunt soak interop distro
+.PHONY: asan kqueue kqueue_module memory memory_host valgrind tsan fuzz replays json_suite types hunt soak interop distro
