@@ -28,6 +28,16 @@ local function listens(sandbox)
 end
 
 describe("raia-sandbox", function()
+  it("prints what goes out on standard error where it runs a command", function()
+    local code = [[assert(require "raia".client().conversations:start { channel = "sms",
+      firstName = "A", lastName = "B", phoneNumber = "+15551234567", smsIntroduction = "Hi" })
+      print "done"]]
+    local command = MAIN .. "-- lua5.4 -e " .. support.quote(code)
+    assert.equal("done\n", (support.run(command .. " 2>/dev/null")))
+    local outbox = support.run(command .. " 2>&1 >/dev/null")
+    assert.equal("[outbox] sms to +15551234567: Hi\n", outbox)
+  end)
+
   it("says its version", function()
     assert.matches("^raia%-sandbox, of raia [%w.]+\n$", (support.run(MAIN .. "--version")))
   end)

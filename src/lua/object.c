@@ -134,6 +134,15 @@ static int list_tostring(lua_State *L) {
   return 1;
 }
 
+bool raia_object_is_list(lua_State *L) {
+  if (lua_rawlen(L, -1) > 0)
+    return true;
+  lua_pushnil(L);
+  bool has_names = lua_next(L, -2) != 0;
+  lua_pop(L, has_names ? 2 : 0);
+  return !has_names;
+}
+
 void raia_object_mark_list(lua_State *L) {
   if (luaL_newmetatable(L, RAIA_OBJECTS)) {
     lua_pushcfunction(L, list_tostring);

@@ -17,6 +17,9 @@ void raia_object_open(lua_State *L);
 /* Makes the table at the top, a list of objects, print its elements. */
 void raia_object_mark_list(lua_State *L);
 
+/* Whether the table at the top has elements, or nothing. */
+bool raia_object_is_list(lua_State *L);
+
 /* raia.totable(value): a copy of the fields of an object; or of a table, with
    the objects in it as tables, too. */
 int raia_object_totable(lua_State *L);

@@ -24,16 +24,6 @@ static int unexpected(lua_State *L, const struct raia_subject *s,
   return raia_error_push(L, s, &failure);
 }
 
-/* Whether the table at the top is an array, or empty. */
-static bool is_array(lua_State *L) {
-  if (lua_rawlen(L, -1) > 0)
-    return true;
-  lua_pushnil(L);
-  bool has_names = lua_next(L, -2) != 0;
-  lua_pop(L, has_names ? 2 : 0);
-  return !has_names;
-}
-
 /* Whether field `name` of the table at the top is a string. */
 static bool has_string(lua_State *L, const char *name) {
   bool has = lua_getfield(L, -1, name) == LUA_TSTRING;
@@ -76,7 +66,7 @@ static bool is_asked_for(lua_State *L, const struct raia_subject *s) {
 static bool make_messages(lua_State *L) {
   int array = lua_gettop(L), metatable = array + 1;
   lua_Integer length = (lua_Integer)lua_rawlen(L, array);
-  if (!is_array(L))
+  if (!raia_object_is_list(L))
     return false;
   luaL_getmetatable(L, RAIA_MESSAGE);
   for (lua_Integer i = 1; i <= length; i++) {
@@ -100,7 +90,7 @@ static bool make_resources(lua_State *L, const struct raia_subject *s,
     raia_resource_new(L, class, client);
     lua_rawseti(L, array, i);
   }
-  return is_array(L);
+  return raia_object_is_list(L);
 }
 
 static int push_one(lua_State *L, const struct raia_subject *s) {
@@ -138,7 +128,8 @@ static int push_page(lua_State *L, const struct raia_subject *s,
 /* Pushes the user and the ids of conversations that were found. */
 static int push_found(lua_State *L, const struct raia_subject *s, int client) {
   int reply = lua_gettop(L);
-  if (lua_getfield(L, reply, "conversationIds") != LUA_TTABLE || !is_array(L))
+  if (lua_getfield(L, reply, "conversationIds") != LUA_TTABLE ||
+      !raia_object_is_list(L))
     return unexpected(L, s, "no array 'conversationIds'");
   if (lua_getfield(L, reply, "user") != LUA_TTABLE || !has_id(L, s, "id"))
     return unexpected(L, s, "no user with a valid id");
@@ -227,7 +218,7 @@ static int push_success(lua_State *L, const struct raia_subject *s, int client,
     lua_pop(L, 1);
     return push_page(L, s, RAIA_ON_USER, client, target);
   case RAIA_RESULT_LIST:
-    if (!is_array(L)) {
+    if (!raia_object_is_list(L)) {
       lua_createtable(L, 1, 0);
       lua_insert(L, -2);
       lua_rawseti(L, -2, 1);

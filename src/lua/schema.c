@@ -2,6 +2,7 @@
 #include "schema.h"
 
 #include "json.h"
+#include "object.h"
 #include "utf8.h"
 
 #include <ctype.h>
@@ -75,16 +76,6 @@ static bool check_string(lua_State *L, int index, const struct raia_field *f) {
   return false;
 }
 
-/* Whether the table at the top has elements, or nothing. */
-static bool is_list(lua_State *L) {
-  if (lua_rawlen(L, -1) > 0)
-    return true;
-  lua_pushnil(L);
-  bool has_names = lua_next(L, -2) != 0;
-  lua_pop(L, has_names ? 2 : 0);
-  return !has_names;
-}
-
 const struct raia_field raia_strings[] = {{0}};
 
 /* Refuses the string or number `key` of element `i` of list `f`. */
@@ -137,7 +128,7 @@ static bool check_field(lua_State *L, int index, const struct raia_field *f,
   }
   if (f->type == RAIA_OBJECT && lua_rawlen(L, -1) > 0)
     return refuse_field(L, f->name, "must have names, not numbered elements");
-  if (f->type == RAIA_LIST && !is_list(L))
+  if (f->type == RAIA_LIST && !raia_object_is_list(L))
     return refuse_field(L, f->name, "must be a list");
   if (f->of != NULL && !check_elements(L, f))
     return false;
