@@ -160,7 +160,9 @@ describe("an option of a call:", function()
     end
     for _, query in ipairs { { "a" }, { a = { {} } }, { a = print }, { [true] = "a" },
       { a = raia.null } } do
-      mentions(raised(client.request, client, "GET", "/x", { query = query }), "query")
+      local problem = raised(client.request, client, "GET", "/x", { query = query })
+      mentions(problem, "query")
+      mentions(problem, "bad argument #4 to")
     end
     mentions(raised(client.request, client, "GET", "/x", { body = {} }), "body")
     assert.equal(before, #peer:requests())

@@ -190,29 +190,30 @@ static void set_target(lua_State *L, const struct raia_operation *operation,
   lua_setiuservalue(L, request, RAIA_REQUEST_TARGET);
 }
 
-/* Sets the transfer's query from the argument at 2, if the operation takes
-   one, and from the options. If it is invalid, ends the request at `request`
-   and returns false. */
-static bool set_query(lua_State *L, int request, int argument, int options) {
+/* Sets the transfer's query from the table at `table`, which came with
+   argument `arg`, and from the options; 0: there is no table. If it is
+   invalid, ends the request at `request` and returns false. */
+static bool set_query(lua_State *L, int request, int table, int arg,
+                      int options) {
   struct raia_request *r = lua_touserdata(L, request);
   const struct raia_schema *schema = r->operation->schema;
   lua_pushliteral(L, "");
   int query = lua_gettop(L);
-  if (argument != 0) {
-    lua_pushvalue(L, argument);
-    if (schema != NULL && !raia_schema_check(L, argument, schema)) {
+  if (table != 0) {
+    lua_pushvalue(L, table);
+    if (schema != NULL && !raia_schema_check(L, table, schema)) {
       raia_request_refuse(L, request);
       lua_settop(L, query - 1);
       return false;
     }
-    raia_query_add(L, query, argument);
+    raia_query_add(L, query, arg);
   }
   if (lua_istable(L, options) &&
       raia_options_field(L, options, "query") == LUA_TTABLE)
     raia_query_add(L, query, options);
   lua_settop(L, query);
   if (lua_rawlen(L, query) > RAIA_PATH_MAX)
-    luaL_argerror(L, argument != 0 ? argument : options,
+    luaL_argerror(L, table != 0 ? arg : options,
                   "the query has more than 16,384 bytes");
   if (lua_rawlen(L, query) > 0)
     r->transfer.asked.query = keep(L, request, RAIA_REQUEST_QUERY, NULL);
@@ -240,9 +241,9 @@ static int call_operation(lua_State *L) {
       lua_replace(L, 2);
     }
     luaL_checktype(L, 2, LUA_TTABLE);
-    sound = set_query(L, request, 2, options);
+    sound = set_query(L, request, 2, 2, options);
   } else if (lua_istable(L, options)) {
-    sound = set_query(L, request, 0, options);
+    sound = set_query(L, request, 0, 0, options);
   }
   if (operation->takes == RAIA_TAKES_BODY) {
     push_body(L, operation, 2, options);
@@ -287,7 +288,7 @@ int raia_call_request(lua_State *L) {
   if (lua_istable(L, 4) && raia_options_field(L, 4, "query") == LUA_TTABLE)
     lua_replace(L, 7);
   lua_settop(L, 7);
-  sound = set_query(L, request, lua_istable(L, 7) ? 7 : 0, 5);
+  sound = set_query(L, request, lua_istable(L, 7) ? 7 : 0, 4, 5);
   if (lua_istable(L, 4) && raia_options_field(L, 4, "body") == LUA_TTABLE) {
     if (strcmp(r->transfer.asked.method, "GET") == 0)
       luaL_argerror(L, 4, "a GET has no body (a query goes into 'query')");
