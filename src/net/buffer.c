@@ -14,10 +14,14 @@ static bool resize(struct raia_buffer *b, size_t capacity) {
   return true;
 }
 
+enum { LEAST = 128 }; /* bytes at first, unless more come at once */
+
 bool raia_buffer_reserve(struct raia_buffer *b, size_t n) {
-  size_t capacity = b->capacity < 512 ? 512 : b->capacity;
+  size_t capacity = b->capacity;
   if (n <= b->capacity - b->length)
     return true;
+  if (capacity == 0)
+    capacity = n < LEAST ? LEAST : n;
   while (capacity - b->length < n)
     capacity *= 2;
   return resize(b, capacity > b->limit ? b->limit : capacity);
