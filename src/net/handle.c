@@ -140,19 +140,29 @@ void raia_handle_free_idle(struct raia_endpoint *e) {
 
 /* ---- options of one attempt ---- */
 
-/* Points the handle's URL at `path` and `query` (or NULL) under the base URL.
- */
+/* Points the handle's URL at the path and the query under the base URL. A
+   query is in the request's target, too: libcurl 7.88 leaves it out when it
+   has no memory to copy it out of the URL. */
 static bool aim(struct raia_handle *handle, const struct raia_base_url *base,
-                const char *path, const char *query) {
-  size_t prefix = strlen(base->prefix), rest = strlen(path) + 1;
-  char *whole = malloc(prefix + rest);
+                const struct raia_asked *asked) {
+  const char *query = asked->query, *target = asked->target;
+  size_t prefix = strlen(base->prefix), path = strlen(asked->path);
+  size_t rest = query == NULL ? 0 : strlen(query) + 1;
+  char *whole = malloc(prefix + path + rest + 1);
   if (whole == NULL)
     return false;
   memcpy(whole, base->prefix, prefix);
-  memcpy(whole + prefix, path, rest);
+  memcpy(whole + prefix, asked->path, path + 1);
   bool aimed =
       curl_url_set(handle->url, CURLUPART_PATH, whole, 0) == CURLUE_OK &&
       curl_url_set(handle->url, CURLUPART_QUERY, query, 0) == CURLUE_OK;
+  if (query != NULL && target == NULL) {
+    whole[prefix + path] = '?';
+    memcpy(whole + prefix + path + 1, query, rest);
+    target = whole;
+  }
+  aimed = aimed && curl_easy_setopt(handle->easy, CURLOPT_REQUEST_TARGET,
+                                    target) == CURLE_OK;
   free(whole);
   return aimed;
 }
@@ -208,12 +218,10 @@ bool raia_handle_prepare(struct raia_handle *handle, struct raia_asked *asked,
   long long length = asked->source.file ? raia_source_length(&asked->source)
                                         : (long long)asked->body_length;
   struct curl_slist *headers = headers_of(e, asked, upload ? length : -1);
-  if (headers == NULL || !aim(handle, &e->base, asked->path, asked->query))
+  if (headers == NULL || !aim(handle, &e->base, asked))
     return false;
   CURLcode code = set_method(easy, asked, upload);
   SET(CURLOPT_HTTPHEADER, headers);
-  if (asked->target != NULL) /* all attempts of such an endpoint have one */
-    SET(CURLOPT_REQUEST_TARGET, asked->target);
   /* Fails if the handle still has the buffer of its last attempt, which is
      fine. */
   (void)curl_easy_setopt(
