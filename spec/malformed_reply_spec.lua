@@ -17,6 +17,20 @@ local whole_replies = {
     .. "0\r\n\r\n", 2 },
 }
 
+it("a reply that is half of a long string is an error of kind decode", function()
+  local server = require "spec.support.server"
+  for _, length in ipairs { 10, 200, 300, 500, 1000, 20000 } do
+    local peer <close> = server.start(([[
+      local connection = ...
+      connection:request()
+      connection:reply(200, '"' .. ("words\\n"):rep(%d))]]):format(length))
+    local client <close> = require "spec.support.client" () (peer)
+    local reply, _, err = client:request("GET", "/")
+    assert.is_nil(reply)
+    assert.equal("decode", err.kind)
+  end
+end)
+
 describe("a reply that is cut short", function()
   for _, over_tls in ipairs({ false, true }) do
     for _, whole in ipairs(whole_replies) do

@@ -166,6 +166,7 @@ static int one(lua_State *L) {
   t->outcome.status = statuses[take(b) % 10];
   t->outcome.kind = t->outcome.status < 300 ? RAIA_OK : RAIA_HTTP;
   strcpy(t->outcome.content_type, types[take(b) % 4]);
+  t->outcome.json = strcmp(t->outcome.content_type, "text/html") != 0;
   char *body = take_string(b, b->left, &length);
   raia_buffer_append(&t->outcome.reply, body, length);
   int n = raia_request_results(L, 2), first = lua_gettop(L) - n + 1;

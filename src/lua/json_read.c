@@ -275,9 +275,10 @@ bool raia_json_read(lua_State *L, const char *text, size_t length) {
   int top = lua_gettop(L);
   struct reader r = {.L = L, .at = text, .end = text + length};
   luaL_checkstack(L, NAMES + LUA_MINSTACK, NULL);
+  lua_pushnil(L); /* for the result: a buffer that is to be closed is above */
   if (length > LONG) {
-    r.names = top + 1;
-    lua_settop(L, top + NAMES);
+    r.names = top + 2;
+    lua_settop(L, top + 1 + NAMES);
   }
   bool good = read_value(&r, 0);
   if (good && (peek(&r) != '\0' || r.at < r.end))
